@@ -1,0 +1,43 @@
+// The CPU time that control groups leave us. Parsing is apart from reading, and reading starts at a root that tests
+// replace. Whatever is missing or malformed means "no limit".
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace centimane::platform {
+
+/// In processors: 1.5 is one and a half. None: unlimited.
+using quota = std::optional<double>;
+
+/// "max 100000", "150000 100000", "150000" (the period is 100000 then), "".
+quota parse_cpu_max(std::string_view text);
+/// cpu.cfs_quota_us and cpu.cfs_period_us; a quota of -1 is none.
+quota parse_cfs(std::string_view quota_us, std::string_view period_us);
+
+/// Where this process is in the hierarchies, out of /proc/self/cgroup.
+struct cgroup_place {
+  std::optional<std::string> unified;  ///< "0::/path"
+  std::optional<std::string> cpu;      ///< v1: the path of the hierarchy with the controller "cpu"
+};
+cgroup_place parse_places(std::string_view proc_self_cgroup);
+
+/// Where a hierarchy is mounted, out of /proc/self/mountinfo.
+struct cgroup_mount {
+  std::string root;  ///< which group the mount point shows
+  std::string point;
+};
+struct cgroup_mounts {
+  std::vector<cgroup_mount> unified, cpu;
+};
+cgroup_mounts parse_mounts(std::string_view proc_self_mountinfo);
+
+/// The directories from the group up to the mount point, under which its limits are found. `path` as in
+/// /proc/self/cgroup.
+std::vector<std::string> directories(const cgroup_mount& mount, std::string_view path);
+
+/// The least quota of our group and all above it. `root` goes in front of every path that is read.
+quota cpu_quota(const std::string& root = {});
+
+}  // namespace centimane::platform
