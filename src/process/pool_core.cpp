@@ -1,0 +1,280 @@
+// The pool's shell: what drivers ask of it, and who sleeps on the bell. Its other parts: pool_orders.cpp carries out
+// what the fleet orders, pool_results.cpp empties result rings, pool_watch.cpp hears of deaths, clocks and sockets.
+#include "process/pool_core.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "centimane/errors.hpp"
+#include "platform/clock.hpp"
+#include "platform/futex.hpp"
+#include "platform/oom.hpp"
+
+namespace centimane::engine {
+namespace {
+
+/// The second line behind the bell: a driver with tasks outstanding never sleeps longer. A wake-up that only this found
+/// is a fault.
+constexpr nanos longest_sleep = 100'000'000;
+
+policy::fleet_rules fleet_rules_of(const pool_rules& rules) {
+  policy::fleet_rules r;
+  r.workers = rules.workers;
+  r.depth = tempo::least;
+  r.max_tasks = rules.max_tasks;
+  r.soft_grace = rules.soft_grace;
+  r.exit_grace = rules.exit_grace;
+  r.start_limit = rules.start_limit;
+  r.idle_after = rules.idle_after;
+  return r;
+}
+
+}  // namespace
+
+pool_core::pool_core(pool_rules rules)
+    : rules_(std::move(rules)),
+      supervisor_(supervisor::get()),
+      fleet_(fleet_rules_of(rules_)),
+      places_(rules_.workers + 1) {
+  oom_before_ = platform::oom_kills();
+  set_up_ = std::make_shared<const control_body>(rules_.set_up);
+  // The first zygote is made on the caller's thread, where start="fork" finds the caller's memory, and where a failure
+  // is the caller's.
+  spare_zygote_.emplace(rules_.make_zygote());
+  here_ = supervisor_->join(*this);
+}
+
+pool_core::~pool_core() {
+  if (!usable()) {  // a copy made by the user's fork: nothing here is ours
+    for (place& p : places_) (void)p.ring.release();
+    return;
+  }
+  supervisor_->leave(here_);
+}
+
+nanos pool_core::now() const { return platform::now() - skew_; }
+
+void pool_core::close(nanos grace) {
+  lock l(mutex_);
+  fleet_.close(grace, now());
+  pump(now());
+  supervisor_->kick();
+  closed_.wait(l, [this] { return all_gone_; });
+  if (sleeper_ == sleeper::supervisor) unlisten();
+  if (zygote_) {
+    supervisor_->unwatch(zygote_->socket());
+    if (zygote_->pidfd() >= 0) supervisor_->unwatch(zygote_->pidfd());
+  }
+  zygote_.reset();
+  spare_zygote_.reset();
+}
+
+std::vector<worker_status> pool_core::status() {
+  const lock l(mutex_);
+  std::vector<worker_status> all;
+  for (std::size_t w = 0; w < places_.size(); ++w) {
+    const place& p = places_[w];
+    if (!p.ring) continue;
+    worker_status s;
+    s.index = static_cast<int>(w);
+    s.pid = p.pid;
+    s.done = p.done;
+    s.state = !p.up ? "starting" : p.ledger.empty() ? "idle" : "running";
+    all.push_back(s);
+  }
+  return all;
+}
+
+std::int64_t pool_core::zygote_pid() {
+  const lock l(mutex_);
+  return zygote_ ? zygote_->pid() : 0;
+}
+
+std::uint64_t pool_core::missed_bells() {
+  const lock l(mutex_);
+  return missed_bells_;
+}
+
+// ---- runs
+
+std::shared_ptr<client> pool_core::enter(nanos limit) {
+  auto who = std::make_shared<client>();
+  who->limit = limit;
+  const lock l(mutex_);
+  who->of = next_client_++;
+  clients_.emplace(who->of, who);
+  return who;
+}
+
+void pool_core::leave(client& who) {
+  const lock l(mutex_);
+  who.gone = true;
+  const nanos at = now();
+  const std::uint32_t of = who.of;
+  fleet_.recall(of, false, at);
+  fleet_.set_depth(of, 0);
+  pump(at);
+  for (place& p : places_) {
+    if (const auto known = p.knows.find(of); known != p.knows.end()) {
+      for (std::size_t k = 0; k < known->second; ++k) p.control.post(control::forget, who.definitions[k].first);
+      p.knows.erase(known);
+    }
+  }
+  if (who.outstanding == 0) {
+    clients_.erase(of);
+  } else {
+    listen();
+  }
+}
+
+std::uint64_t pool_core::define(client& who, std::span<const std::byte> blob) {
+  auto body = std::make_shared<const control_body>(blob);
+  const lock l(mutex_);
+  const std::uint64_t id = next_id_++;
+  who.definitions.emplace_back(id, std::move(body));
+  return id;
+}
+
+void pool_core::depth(client& who, std::uint32_t n) {
+  const lock l(mutex_);
+  fleet_.set_depth(who.of, n);
+}
+
+index pool_core::room(client& who) {
+  const lock l(mutex_);
+  const index free = fleet_.room(who.of);
+  // A parcel is worth its while: not one item each time one has come back, but a quarter of what workers hold.
+  const bool dribble = !who.one_by_one && who.outstanding > 0 && free < index{rules_.workers} * tempo_.depth() / 4;
+  return dribble ? 0 : free;
+}
+
+void pool_core::submit(client& who, std::vector<std::unique_ptr<parcel>> sent) {
+  const lock l(mutex_);
+  const nanos at = now();
+  for (auto& one : sent) {
+    policy::task t;
+    t.of = who.of;
+    t.item = one->first();
+    t.count = one->count();
+    t.attempt = one->attempt();
+    t.limit = who.limit;
+    who.outstanding += t.count;
+    if (who.free_parcels.empty()) {
+      t.parcel = static_cast<std::uint32_t>(who.parcels.size());
+      who.parcels.push_back(std::move(one));
+    } else {
+      t.parcel = who.free_parcels.back();
+      who.free_parcels.pop_back();
+      who.parcels[t.parcel] = std::move(one);
+    }
+    fleet_.submit(t, at);
+  }
+  pump(at);
+}
+
+void pool_core::recall(client& who, bool hard) {
+  const lock l(mutex_);
+  const nanos at = now();
+  drain_all(at);
+  fleet_.recall(who.of, hard, at);
+  pump(at);
+}
+
+bool pool_core::take(client& who, inbox& into) {
+  const lock l(mutex_);
+  if (who.in.empty()) {
+    const nanos at = now();
+    drain_all(at);
+    pump(at);
+    if (who.in.empty()) return false;
+  }
+  std::swap(who.in, into);
+  return true;
+}
+
+void pool_core::wait(client& who, nanos until) {
+  lock l(mutex_);
+  nanos at = now();
+  drain_all(at);
+  pump(at);
+  if (!who.in.empty()) return;
+  const nanos latest = std::min(until, policy::later(platform::now(), longest_sleep));
+  if (sleeper_ ==
+      sleeper::driver) {  // another run's driver has the bell; it wakes us, or hands the bell on when it leaves
+    who.asleep = true;
+    const std::uint32_t seen = who.woken.load();
+    l.unlock();
+    platform::futex_wait_until(who.woken, seen, latest);
+    l.lock();
+    who.asleep = false;
+    return;
+  }
+  if (sleeper_ == sleeper::supervisor) unlisten();
+  sleeper_ = sleeper::driver;
+  on_bell_ = &who;
+  announce();
+  if (!anything_due()) {
+    l.unlock();
+    const bool rung = bell_.sleep(latest);
+    l.lock();
+    if (!rung && platform::now() >= latest && latest < until && anything_due()) ++missed_bells_;
+  }
+  bell_.awake();
+  sleeper_ = sleeper::nobody;
+  on_bell_ = nullptr;
+  at = now();
+  drain_all(at);
+  pump(at);
+  for (auto& [of, other] : clients_) {
+    if (other->asleep) {
+      wake(*other);
+      break;
+    }
+  }
+}
+
+/// Says to all workers that somebody sleeps, and from which result on he is to be woken: half-way while there is more
+/// to send, at the last one otherwise (a worker that runs dry rings in any case).
+void pool_core::announce() {
+  const bool more = fleet_.queued() > 0;
+  for (place& p : places_) {
+    const std::uint32_t held = p.up ? p.ring->held() : 0;
+    if (held > 0) p.ring->ring_from(more ? std::max(1U, held / 2) : held);
+  }
+  bell_.announce();
+}
+
+/// After announce(): is there something that nobody will ring for?
+bool pool_core::anything_due() const {
+  return std::any_of(places_.begin(), places_.end(), [](const place& p) { return p.up && p.ring->due(); });
+}
+
+void pool_core::away() {
+  const lock l(mutex_);
+  listen();
+}
+
+/// The supervisor takes the bell: no driver is about, and workers must be fed and emptied all the same.
+void pool_core::listen() {
+  if (sleeper_ != sleeper::nobody || fleet_.held() + fleet_.queued() == 0 || all_gone_) return;
+  sleeper_ = sleeper::supervisor;
+  supervisor_->watch(here_, bell_.listen_fd(), tag(watch::bell, 0));
+  supervisor_->kick();  // its tick announces and looks
+}
+
+void pool_core::unlisten() {
+  supervisor_->unwatch(bell_.listen_fd());
+  bell_.awake();
+  sleeper_ = sleeper::nobody;
+}
+
+void pool_core::wake(client& who) {
+  if (on_bell_ == &who) {
+    bell_.ring();
+  } else if (who.asleep) {
+    who.woken.fetch_add(1);
+    platform::futex_wake(who.woken);
+  }
+}
+
+}  // namespace centimane::engine

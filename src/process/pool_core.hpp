@@ -1,0 +1,167 @@
+// The shell around policy::fleet: carries out its orders on real channels and a real zygote, and reports to it what
+// happened. One lock over everything here; it is never held across a large copy, a wait, or a call into a face. Drivers
+// and the supervisor both work here: whoever holds the lock drains, pumps and leaves.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+#include "platform/fork_generation.hpp"
+#include "policy/fleet.hpp"
+#include "process/bell.hpp"
+#include "process/channel.hpp"
+#include "process/control.hpp"
+#include "process/inbox.hpp"
+#include "process/obituary.hpp"
+#include "process/parcel.hpp"
+#include "process/pool.hpp"
+#include "process/supervisor.hpp"
+#include "process/tempo.hpp"
+
+namespace centimane::engine {
+
+/// One run's place in a pool. Outlives its port while workers still hold tasks of it.
+struct client {
+  std::uint32_t of = 0;
+  nanos limit = policy::never;  ///< task_timeout
+  inbox in;
+  std::vector<std::pair<std::uint64_t, std::shared_ptr<const control_body>>> definitions;
+  std::vector<std::unique_ptr<parcel>> parcels;
+  std::vector<std::uint32_t> free_parcels;
+  index outstanding = 0;    ///< tasks submitted and without an outcome
+  bool one_by_one = false;  ///< a limiter: only free workers are room
+  bool gone = false;        ///< its port is gone: outcomes are dropped
+  bool asleep = false;      ///< its driver sleeps on `woken`
+  std::atomic<std::uint32_t> woken{0};
+};
+
+/// How far a worker's first task without a result has come.
+inline policy::reach front_of(const channel_state& state) {
+  return state.begun ? policy::reach::begun : state.claimed ? policy::reach::claimed : policy::reach::sent;
+}
+
+class pool_core final : public watched {
+ public:
+  explicit pool_core(pool_rules rules);
+  ~pool_core();
+  pool_core(const pool_core&) = delete;
+  pool_core& operator=(const pool_core&) = delete;
+
+  void close(nanos grace);
+  [[nodiscard]] std::uint32_t workers() const noexcept { return rules_.workers; }
+  [[nodiscard]] std::vector<worker_status> status();
+  [[nodiscard]] std::int64_t zygote_pid();
+  [[nodiscard]] std::uint64_t missed_bells();
+  [[nodiscard]] bool usable() const noexcept { return platform::fork_generation() == born_; }
+
+  // ---- for ports
+  std::shared_ptr<client> enter(nanos limit);
+  void leave(client& who);
+  std::uint64_t define(client& who, std::span<const std::byte> blob);
+  void depth(client& who, std::uint32_t n);
+  index room(client& who);
+  void submit(client& who, std::vector<std::unique_ptr<parcel>> sent);
+  void recall(client& who, bool hard);
+  /// Swaps the client's inbox with an empty one; false if nothing was there.
+  bool take(client& who, inbox& into);
+  void wait(client& who, nanos until);
+  void away();
+
+  // ---- for the supervisor
+  void happened(std::uint64_t tag, bool readable, bool writable) override;
+  nanos tick() override;
+  void slept(nanos gap) override;
+
+ private:
+  /// What a slot of the fleet is made of while a worker lives in it.
+  struct place {
+    std::uint32_t life = 0;  ///< which worker in a row; tells stale notices
+    std::unique_ptr<channel> ring;
+    control_socket control;
+    platform::fd pidfd;
+    std::int64_t pid = 0;
+    bool up = false;                ///< it said ready
+    bool dead = false;              ///< its pidfd told so; its exit status may be on the way
+    bool deaf = false;              ///< its control socket has ended
+    nanos deaf_by = policy::never;  ///< deaf: by then it must be dead by itself
+    bool leaving = false, killed_by_us = false;
+    bool kill_when_known = false;                               ///< ordered before its pid came
+    bool writes_wait = false;                                   ///< the control socket is full
+    std::deque<policy::task> ledger;                            ///< what it was sent and has no result
+    std::unordered_map<std::uint32_t, std::size_t> knows;       ///< by run: how many of its definitions
+    std::unordered_map<std::uint64_t, control_message> blocks;  ///< results that came by the control socket
+    nanos mark = 0;                                             ///< since when its present results take
+    std::uint64_t done = 0;
+    nanos status_by = policy::never;  ///< dead: its exit status must come by then
+    ending end;
+    // A task timed out: its stack is awaited before the task is reported and before it is asked to stop.
+    nanos stack_by = policy::never, stack_look = policy::never;
+    std::size_t text_before = 0, text_seen = 0;
+    bool kill_after_stack = false, stop_after_stack = false;
+    std::optional<policy::order> held_report;
+  };
+
+  using lock = std::unique_lock<std::mutex>;
+  [[nodiscard]] nanos now() const;
+  void pump(nanos at);
+  void obey(const policy::order& what, nanos at);
+  void fork_worker(std::uint32_t w, nanos at);
+  void send(const policy::order& what, nanos at);
+  void teach(place& p, client& who, std::uint32_t definitions);
+  void flush(std::uint32_t w);
+  void report(const policy::order& what);
+  void deliver(const policy::order& what, trouble why);
+  void lose(policy::task t, std::shared_ptr<const trouble> why);
+  void drain_all(nanos at);
+  void drain(std::uint32_t w, nanos at);
+  void hand_over(client& who, std::uint32_t w, const policy::task& t, const channel::result& r, nanos at);
+  void settle(client& who, std::uint32_t parcel_number, index n);
+  void wake(client& who);
+
+  void start_zygote(nanos at);
+  void hear_zygote(nanos at);
+  void zygote_gone(nanos at);
+  void hear_worker(std::uint32_t w, nanos at);
+  void bury(std::uint32_t w, nanos at);
+  void clear(std::uint32_t w);
+  void kill(std::uint32_t w);
+  void condemn_deaf(std::uint32_t w, nanos at);
+  void collect_stack(std::uint32_t w, nanos at);
+  void check_clocks(nanos at);
+  void listen();
+  void unlisten();
+  void announce();
+  [[nodiscard]] bool anything_due() const;
+  /// What a descriptor of ours in the supervisor's epoll is.
+  enum class watch : std::uint8_t { death = 1, control, zygote_socket, zygote_death, bell };
+  [[nodiscard]] std::uint64_t tag(watch what, std::uint32_t w) const;
+
+  const pool_rules rules_;
+  const std::uint32_t born_ = platform::fork_generation();
+  std::mutex mutex_;
+  std::condition_variable closed_;
+  std::shared_ptr<supervisor> supervisor_;
+  std::uint16_t here_ = 0;
+  policy::fleet fleet_;
+  std::vector<place> places_;
+  std::optional<zygote> spare_zygote_, zygote_;
+  std::shared_ptr<const control_body> set_up_;
+  bell bell_;
+  enum class sleeper : std::uint8_t { nobody, driver, supervisor } sleeper_ = sleeper::nobody;
+  client* on_bell_ = nullptr;
+  std::map<std::uint32_t, std::shared_ptr<client>> clients_;
+  std::uint32_t next_client_ = 1;
+  std::uint64_t next_id_ = 1;  ///< definitions and blocks
+  tempo tempo_;
+  nanos skew_ = 0;  ///< how long the whole process was stopped
+  nanos until_ = policy::never, supervisor_until_ = policy::never;
+  std::uint64_t oom_before_ = 0;
+  ending last_failed_start_;
+  bool all_gone_ = false;
+  std::uint64_t missed_bells_ = 0;
+};
+
+}  // namespace centimane::engine

@@ -1,0 +1,338 @@
+// The pool's shell: the life and death of workers and zygotes, as the supervisor learns of them. No step here waits.
+#include <algorithm>
+#include <csignal>
+
+#include "platform/clock.hpp"
+#include "platform/oom.hpp"
+#include "platform/pidfd.hpp"
+#include "platform/process_maps.hpp"
+#include "process/pool_core.hpp"
+#include "process/worker.hpp"
+
+namespace centimane::engine {
+namespace {
+
+/// How long a dead worker's exit status may take from the zygote to us; unknown afterwards.
+constexpr nanos status_patience = 20'000'000;
+/// How often the crash text is looked at while a stack is awaited.
+constexpr nanos stack_step = 2'000'000;
+
+}  // namespace
+
+std::uint64_t pool_core::tag(watch what, std::uint32_t w) const {
+  return (std::uint64_t{static_cast<unsigned>(what)} << 40) | (std::uint64_t{w & 0xFFFFU} << 24) |
+         (w < places_.size() ? places_[w].life & 0xFFFFFFU : 0);
+}
+
+void pool_core::happened(std::uint64_t tagged, bool readable, bool writable) {
+  const lock l(mutex_);
+  const nanos at = now();
+  const auto what = static_cast<watch>(tagged >> 40);
+  const auto w = static_cast<std::uint32_t>((tagged >> 24) & 0xFFFFU);
+  const auto life = static_cast<std::uint32_t>(tagged & 0xFFFFFFU);
+  const bool stale = w >= places_.size() || !places_[w].ring || (places_[w].life & 0xFFFFFFU) != life;
+  switch (what) {
+    case watch::zygote_socket:
+      hear_zygote(at);
+      break;
+    case watch::zygote_death:
+      zygote_gone(at);
+      break;
+    case watch::bell:
+      if (sleeper_ == sleeper::supervisor) bell_.awake();  // tick announces anew
+      break;
+    case watch::control:
+      if (stale) break;
+      if (writable) flush(w);
+      if (readable) hear_worker(w, at);
+      break;
+    case watch::death:
+      if (stale) break;
+      supervisor_->unwatch(places_[w].pidfd.get());
+      places_[w].dead = true;
+      places_[w].status_by = policy::later(at, status_patience);
+      hear_zygote(at);  // the status is often there already
+      break;
+  }
+}
+
+nanos pool_core::tick() {
+  const lock l(mutex_);
+  const nanos at = now();
+  drain_all(at);
+  check_clocks(at);
+  pump(at);
+  std::erase_if(clients_, [](const auto& c) { return c.second->gone && c.second->outstanding == 0; });
+  if (sleeper_ == sleeper::supervisor) {
+    if (fleet_.held() + fleet_.queued() == 0) {
+      unlisten();
+    } else {
+      announce();
+      if (anything_due()) bell_.ring();
+    }
+  }
+  supervisor_until_ = until_;
+  return until_ == policy::never ? policy::never : until_ + skew_;
+}
+
+void pool_core::slept(nanos gap) {
+  const lock l(mutex_);
+  skew_ += gap;
+}
+
+void pool_core::check_clocks(nanos at) {
+  for (std::uint32_t w = 0; w < places_.size(); ++w) {
+    place& p = places_[w];
+    if (p.stack_by != policy::never && at >= p.stack_look) collect_stack(w, at);
+    if (at >= p.deaf_by) condemn_deaf(w, at);
+    if (p.dead && at >= p.status_by) bury(w, at);  // its status does not come: unknown
+  }
+}
+
+// ---- zygote
+
+void pool_core::start_zygote(nanos at) {
+  try {
+    if (spare_zygote_) {
+      zygote_ = std::move(spare_zygote_);
+      spare_zygote_.reset();
+    } else {
+      zygote_.emplace(rules_.make_zygote());
+    }
+    supervisor_->watch(here_, zygote_->socket(), tag(watch::zygote_socket, 0));
+    if (zygote_->pidfd() >= 0) supervisor_->watch(here_, zygote_->pidfd(), tag(watch::zygote_death, 0));
+    fleet_.zygote_up(at);
+  } catch (const std::exception& failed) {
+    zygote_.reset();
+    last_failed_start_ = {};
+    last_failed_start_.text = std::string("the zygote could not be started: ") + failed.what();
+    fleet_.zygote_lost(at);
+  }
+}
+
+void pool_core::hear_zygote(nanos at) {
+  while (zygote_) {
+    std::optional<zygote::notice> heard = zygote_->receive();
+    if (!heard) return;
+    if (heard->what == zygote::notice::gone) return zygote_gone(at);
+    const auto w = static_cast<std::uint32_t>(heard->ticket & 0xFFFFU);
+    const auto life = static_cast<std::uint32_t>(heard->ticket >> 16);
+    if (w >= places_.size() || !places_[w].ring || places_[w].life != life) continue;
+    place& p = places_[w];
+    switch (heard->what) {
+      case zygote::notice::forked:
+        p.pid = p.end.pid = heard->pid;
+        p.pidfd = std::move(heard->pidfd);
+        if (p.pidfd) supervisor_->watch(here_, p.pidfd.get(), tag(watch::death, w));
+        if (p.kill_when_known) kill(w);
+        break;
+      case zygote::notice::failed:
+        last_failed_start_ = p.end;
+        last_failed_start_.text = std::string("fork: ") + std::generic_category().message(heard->error);
+        clear(w);
+        fleet_.fork_failed(w, heard->error == EAGAIN || heard->error == ENOMEM || heard->error == EMFILE, at);
+        break;
+      case zygote::notice::exited:
+        p.end.known = true;
+        p.end.signal = heard->signal;
+        p.end.exit_code = heard->exit_code;
+        bury(w, at);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void pool_core::zygote_gone(nanos at) {
+  if (!zygote_) return;
+  supervisor_->unwatch(zygote_->socket());
+  if (zygote_->pidfd() >= 0) supervisor_->unwatch(zygote_->pidfd());
+  zygote_.reset();
+  for (std::uint32_t w = 0; w < places_.size(); ++w) {
+    place& p = places_[w];
+    if (!p.ring) continue;
+    if (!p.up) {
+      clear(w);  // the fleet forgets those that were starting by itself
+      continue;
+    }
+    p.end.with_zygote = true;
+    p.end.signal = SIGKILL;
+    p.end.known = true;
+    if (p.pidfd) {
+      platform::pidfd_signal(p.pidfd.get(), SIGKILL);  // they end with it anyway; this makes it now
+    } else {
+      bury(w, at);
+    }
+  }
+  last_failed_start_ = {};
+  last_failed_start_.text = "the zygote was killed";
+  fleet_.zygote_lost(at);
+}
+
+// ---- workers
+
+void pool_core::fork_worker(std::uint32_t w, nanos at) {
+  place& p = places_[w];
+  const std::uint32_t life = p.life + 1;
+  p = place{};
+  p.life = life;
+  p.end.worker = static_cast<int>(w);
+  try {
+    p.ring = std::make_unique<channel>();
+    auto [ours, theirs] = control_socket::make_pair();
+    p.control = control_socket(std::move(ours));
+    p.control.post(control::set_up, 0, set_up_);
+    p.control.post(control::begin);
+    supervisor_->watch(here_, p.control.get(), tag(watch::control, w));
+    const channel_files& f = p.ring->files();
+    const std::uint64_t ticket = (std::uint64_t{life} << 16) | w;
+    if (zygote_ && zygote_->request(ticket, f.task.get(), f.result.get(), f.text.get(), bell_.page_fd(),
+                                    bell_.ring_fd(), theirs.get())) {
+      p.ring->close_files();
+      flush(w);
+      return;
+    }
+    last_failed_start_ = p.end;
+    last_failed_start_.text = "the zygote does not take requests";
+  } catch (const std::system_error& failed) {
+    last_failed_start_ = p.end;
+    last_failed_start_.text = failed.what();
+  }
+  clear(w);
+  fleet_.fork_failed(w, true, at);
+}
+
+/// The slot is empty again; its descriptors and memory are gone.
+void pool_core::clear(std::uint32_t w) {
+  place& p = places_[w];
+  if (p.pidfd && !p.dead) supervisor_->unwatch(p.pidfd.get());
+  if (p.control.get() >= 0) supervisor_->unwatch(p.control.get());
+  const std::uint32_t life = p.life;
+  p = place{};
+  p.life = life;
+}
+
+void pool_core::hear_worker(std::uint32_t w, nanos at) {
+  place& p = places_[w];
+  bool gone = false;
+  while (std::optional<control_message> heard = p.control.receive(gone)) {
+    switch (heard->kind) {
+      case control::ready:
+        if (!p.up) {
+          p.up = true;
+          fleet_.ready(w, at);
+        }
+        break;
+      case control::result: {
+        const std::uint64_t token = heard->id;
+        p.blocks.emplace(token, std::move(*heard));
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  if (gone && !p.deaf) {  // dead, or the task closed our descriptors or called exec: an end of file hastens, nothing
+                          // waits for it
+    p.deaf = true;
+    supervisor_->unwatch(p.control.get());
+    p.deaf_by = policy::later(at, status_patience);  // a dying process's files close before its pidfd tells
+  }
+}
+
+/// Its control socket has ended and it still lives: it cannot be spoken to.
+void pool_core::condemn_deaf(std::uint32_t w, nanos at) {
+  place& p = places_[w];
+  p.deaf_by = policy::never;
+  if (p.dead || (p.pidfd && platform::pidfd_exited(p.pidfd.get()))) return;
+  if (!p.up) return kill(w);
+  if (platform::maps_file(p.pid, "centimane-result")) {
+    // A task closed our descriptors and the worker goes on: it finishes what it runs now, which may be innocent, and
+    // leaves.
+    fleet_.recycle(w, at);
+    return;
+  }
+  p.end.closed_channel = true;  // it has become another program
+  fleet_.condemn(w, at);
+}
+
+void pool_core::kill(std::uint32_t w) {
+  place& p = places_[w];
+  if (!p.ring) return;
+  if (p.pidfd) {
+    platform::pidfd_signal(p.pidfd.get(), SIGKILL);
+  } else if (p.pid != 0) {
+    const std::uint64_t ticket = (std::uint64_t{p.life} << 16) | w;
+    if (zygote_) zygote_->kill(ticket, SIGKILL);
+  } else {
+    p.kill_when_known = true;
+  }
+  p.killed_by_us = true;
+}
+
+/// The worker is gone. What it published counts; the task it had begun is lost; the rest goes out again.
+void pool_core::bury(std::uint32_t w, nanos at) {
+  place& p = places_[w];
+  bool gone = false;
+  while (std::optional<control_message> heard = p.control.receive(gone)) {
+    if (heard->kind == control::result) p.blocks.emplace(heard->id, std::move(*heard));
+    if (heard->kind == control::ready && !p.up) {
+      p.up = true;
+      fleet_.ready(w, at);
+    }
+  }
+  if (p.up) drain(w, at);
+  const channel_state state = p.up ? p.ring->look() : channel_state{};
+  p.end.broke_protocol |= !state.sane;
+  p.end.at = state.at;
+  p.end.text = p.ring->text();
+  if (p.end.signal == SIGKILL && !p.killed_by_us) {
+    const std::uint64_t kills = platform::oom_kills();
+    p.end.oom = kills > oom_before_;
+    oom_before_ = kills;
+  }
+  if (p.stack_by != policy::never) collect_stack(w, policy::never);
+  if (!p.up) {
+    last_failed_start_ = p.end;
+    clear(w);
+    fleet_.start_error(w, at);
+    return;
+  }
+  using policy::reach;
+  const reach front = p.end.broke_protocol ? reach::begun : front_of(state);
+  if (p.ledger.empty() && !p.killed_by_us && !p.leaving && rules_.log) rules_.log(one_line(p.end) + " while idle");
+  if (p.done == 0 && front != reach::begun) last_failed_start_ = p.end;
+  fleet_.exited(w, front, at);
+  // The fleet's reports about it follow at once, while its ending is still here.
+  const ending end = p.end;
+  clear(w);
+  p.end = end;
+}
+
+/// A task passed its limit: takes the stack that its worker has written by now, if it is whole, and reports.
+/// at = never: take what is there.
+void pool_core::collect_stack(std::uint32_t w, nanos at) {
+  place& p = places_[w];
+  const std::string text = p.ring->text();
+  const bool grows = text.size() != p.text_seen;
+  if (at < p.stack_by && (grows || text.size() == p.text_before)) {
+    p.text_seen = text.size();
+    p.stack_look = policy::later(at, stack_step);
+    return;
+  }
+  p.stack_by = p.stack_look = policy::never;
+  trouble why;
+  why.stack = text.size() > p.text_before ? text.substr(p.text_before) : std::string();
+  if (p.held_report) {
+    const policy::order what = *p.held_report;
+    p.held_report.reset();
+    deliver(what, std::move(why));
+  }
+  const bool alive = at != policy::never;
+  if (alive && p.kill_after_stack) kill(w);
+  if (alive && p.stop_after_stack && p.pidfd) platform::pidfd_signal(p.pidfd.get(), stop_signal());
+  p.kill_after_stack = p.stop_after_stack = false;
+}
+
+}  // namespace centimane::engine

@@ -1,0 +1,149 @@
+// A run's view of a process pool: encodes items into parcels, hands them in, and tells the driver what came back.
+#include "centimane/errors.hpp"
+#include "platform/limits.hpp"
+#include "process/pool_core.hpp"
+
+namespace centimane::engine {
+namespace {
+
+/// A parcel is let go as a whole, so it stays small.
+constexpr std::size_t parcel_bytes = 64 * 1024;
+constexpr index parcel_items = 1024;
+
+}  // namespace
+
+// ---- pool
+
+pool::pool(std::shared_ptr<pool_core> core) : core_(std::move(core)) {}
+
+std::shared_ptr<pool> pool::open(pool_rules rules) {
+  if (rules.workers == 0 || rules.workers > 4096) {
+    throw std::invalid_argument("centimane: workers must be between 1 and 4096, not " + std::to_string(rules.workers));
+  }
+  if (rules.max_tasks == 0) throw std::invalid_argument("centimane: max_tasks must be at least 1");
+  if (!rules.make_zygote) throw std::invalid_argument("centimane: a pool needs a way to make its zygote");
+  // Two a worker for as long as it lives, and what a fork and the pool itself take: told now, not in the middle of a
+  // run.
+  const std::uint64_t need = 2 * std::uint64_t{rules.workers} + 20, have = platform::free_descriptors();
+  if (have < need) {
+    throw resource_limit("centimane: a pool of " + std::to_string(rules.workers) + " workers needs " +
+                             std::to_string(need) + " descriptors, and " + std::to_string(have) +
+                             " are left: raise the limit (ulimit -n) or ask for fewer workers",
+                         need, have);
+  }
+  return std::shared_ptr<pool>(new pool(std::make_shared<pool_core>(std::move(rules))));
+}
+
+pool::~pool() {
+  if (core_->usable()) core_->close(0);
+}
+
+void pool::close(nanos grace) {
+  if (!usable()) throw pool_forked("centimane: this pool belongs to the process that made it, not to its fork");
+  core_->close(grace);
+}
+
+std::uint32_t pool::workers() const { return core_->workers(); }
+std::vector<worker_status> pool::status() const { return core_->status(); }
+std::int64_t pool::zygote_pid() const { return core_->zygote_pid(); }
+std::uint64_t pool::missed_bells() const { return core_->missed_bells(); }
+bool pool::usable() const noexcept { return core_->usable(); }
+
+// ---- port
+
+struct process_port::place {
+  std::shared_ptr<pool> where;
+  pool_core& core;
+  payload& work;
+  std::shared_ptr<client> who;
+  struct refusal {
+    index item;
+    std::uint32_t attempt;
+    verdict v;
+  };
+  std::vector<refusal> refused;
+  inbox came;
+
+  void check() const {
+    if (!core.usable()) throw pool_forked("centimane: this run belongs to the process that began it, not to its fork");
+  }
+};
+
+process_port::process_port(std::shared_ptr<pool> where, payload& work, nanos task_timeout) {
+  if (!where->usable()) throw pool_forked("centimane: this pool belongs to the process that made it, not to its fork");
+  pool_core& core = *where->core_;
+  me_ = std::make_unique<place>(place{std::move(where), core, work, core.enter(task_timeout), {}, {}});
+}
+
+process_port::~process_port() {
+  if (me_->core.usable()) me_->core.leave(*me_->who);
+}
+
+std::uint64_t process_port::define(std::span<const std::byte> blob) {
+  me_->check();
+  return me_->core.define(*me_->who, blob);
+}
+
+void process_port::depth(std::uint32_t n) {
+  me_->who->one_by_one = n == 1;
+  me_->core.depth(*me_->who, n);
+}
+
+index process_port::room() {
+  me_->check();
+  return me_->core.room(*me_->who);
+}
+
+void process_port::start(index first, index n, std::uint32_t attempt) {
+  std::vector<std::unique_ptr<parcel>> sent;
+  std::unique_ptr<parcel> present;
+  const auto hand_in = [&] {
+    if (present && present->count() > 0) sent.push_back(std::move(present));
+    present.reset();
+  };
+  for (index item = first; item < first + n; ++item) {
+    const std::uint64_t definition = me_->work.definition(item);
+    if (!present || present->definition() != definition || present->bytes() >= parcel_bytes ||
+        present->count() >= parcel_items) {
+      hand_in();
+      present = std::make_unique<parcel>(item, attempt, definition);
+    }
+    const std::size_t begin = present->out().size();
+    const verdict v = me_->work.encode(item, present->out());
+    if (v.ok) {
+      present->add(begin);
+      // Encoding may have added definitions (a class met for the first time): the whole parcel waits for them.
+      present->need(static_cast<std::uint32_t>(me_->who->definitions.size()));
+    } else {
+      present->out().truncate(begin);
+      hand_in();  // a parcel holds consecutive items
+      me_->refused.push_back({item, attempt, v});
+    }
+  }
+  hand_in();
+  if (!sent.empty()) me_->core.submit(*me_->who, std::move(sent));
+}
+
+void process_port::recall(bool hard) { me_->core.recall(*me_->who, hard); }
+
+bool process_port::collect(events& to) {
+  me_->check();
+  bool any = false;
+  if (!me_->refused.empty()) {
+    for (const auto& r : std::exchange(me_->refused, {})) to.refused(r.item, r.attempt, r.v);
+    any = true;
+  }
+  if (me_->core.take(*me_->who, me_->came)) {
+    me_->came.tell(to);
+    any = true;
+  }
+  return any;
+}
+
+void process_port::wait(nanos until) {
+  if (me_->refused.empty()) me_->core.wait(*me_->who, until);
+}
+
+void process_port::away() { me_->core.away(); }
+
+}  // namespace centimane::engine

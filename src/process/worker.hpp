@@ -1,0 +1,33 @@
+// A worker's life: take what the driver sends, run it through the face's servant, publish each result, sleep, leave
+// when told.
+#pragma once
+#include "centimane/detail/payload.hpp"
+#include "process/zygote.hpp"
+
+namespace centimane::engine {
+
+/// Who writes the crash text when a fatal signal strikes.
+enum class fatal_handlers : bool {
+  engine,  ///< signal name and native backtrace
+  face,    ///< the face installs its own in servant::set_up (Python's faulthandler)
+};
+
+/// Runs until the driver closes the channel or is gone. Reads set-up messages up to `begin`, answers `ready`, then
+/// serves. A servant whose set_up throws: what() goes to the crash text, the process exits with code 1 (a failed
+/// start). A task that forks: the copy that returns from it ends with _exit(0) and touches nothing.
+void serve_worker(worker_files files, servant& face, fatal_handlers whose = fatal_handlers::engine);
+
+/// In a worker: has the task in hand been asked to stop? False elsewhere. One load.
+bool stop_requested() noexcept;
+/// In a worker: the descriptor that crash text goes to, -1 elsewhere.
+int crash_text() noexcept;
+/// In a worker's signal handler: is the soft stop meant for the task that runs user code at this moment?
+bool soft_stop_due() noexcept;
+
+/// Signals that the supervisor sends to workers: "write your stack to the crash text", "soft stop". serve_worker
+/// installs handlers for both before set_up: the first writes a native backtrace of the main thread, the second does
+/// nothing. A face may install its own instead.
+int stack_signal() noexcept;
+int stop_signal() noexcept;
+
+}  // namespace centimane::engine

@@ -1,0 +1,307 @@
+// The zygote's own side: one thread that forks, watches and reports. It blocks all signals (nothing but its driver's
+// end stops it), allocates little, and waits in one place only.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include "platform/clock.hpp"
+#include "platform/descriptors.hpp"
+#include "platform/fault.hpp"
+#include "platform/message.hpp"
+#include "platform/pidfd.hpp"
+#include "platform/poller.hpp"
+#include "process/birth.hpp"
+#include "process/leave.hpp"
+#include "process/lifeline.hpp"
+#include "process/zygote.hpp"
+#include "process/zygote_words.hpp"
+
+namespace centimane::engine {
+namespace {
+
+namespace words = zygote_words;
+using policy::nanos;
+
+/// How far a worker is above its zygote in the eyes of the out-of-memory killer.
+constexpr int oom_above = 300;
+/// Without pidfds: how often the parent is compared.
+constexpr nanos look_at_parent = 100'000'000;
+/// Without pidfds and without signalfd: how often children are looked at.
+constexpr nanos look_at_children = 10'000'000;
+/// How soon a notice that found no room in the socket is sent again.
+constexpr nanos send_again = 2'000'000;
+/// How long the end waits for killed workers to be gone (one in the kernel's uninterruptible sleep may not go).
+constexpr nanos last_wait = 500'000'000;
+
+int own_oom_score() noexcept {
+  const platform::fd file(open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC));
+  std::array<char, 16> text{};
+  if (!file || read(file.get(), text.data(), text.size() - 1) <= 0) return 0;
+  return std::atoi(text.data());
+}
+
+/// All signals wait while it lives.
+class all_blocked {
+ public:
+  all_blocked() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before_);
+  }
+  ~all_blocked() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  all_blocked(const all_blocked&) = delete;
+  all_blocked& operator=(const all_blocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+class nursery {
+ public:
+  nursery(platform::fd socket, pid_t driver, const zygote_hooks& hooks)
+      : socket_(platform::move_high(std::move(socket))), driver_(driver), hooks_(hooks), poller_(std::in_place) {
+    oom_score_ = std::min(1000, own_oom_score() + oom_above);
+    poller_->add(socket_.get(), socket_tag);
+    driver_pidfd_ = platform::pidfd_open(driver);
+    exact_ = static_cast<bool>(driver_pidfd_);
+    if (exact_) {
+      poller_->add(driver_pidfd_.get(), driver_tag);
+      return;
+    }
+    sigset_t exits;
+    sigemptyset(&exits);
+    sigaddset(&exits, SIGCHLD);
+    deaths_ = platform::fd(signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (deaths_) poller_->add(deaths_.get(), deaths_tag);
+  }
+
+  void live() {
+    std::array<platform::poller::event, 64> events;
+    bool serving = getppid() == driver_;  // it may have ended before its pidfd was opened, and the pid been given away
+    while (serving) {
+      const std::size_t n = poller_->wait(events, until());
+      // Deaths first: a kill request that comes with one must not meet the next owner of a ticket.
+      bool asked = false;
+      for (std::size_t i = 0; i < n; ++i) {
+        if (events[i].tag == driver_tag) serving = false;
+        if (events[i].tag == socket_tag) asked = true;
+        if (events[i].tag >= first_serial) bury(events[i].tag);
+      }
+      if (!exact_) {
+        look_around();
+        serving = serving && getppid() == driver_;
+      }
+      if (serving && asked) serving = serve();
+      tell();
+    }
+    end_all();
+  }
+
+ private:
+  static constexpr std::uint64_t socket_tag = 0, driver_tag = 1, deaths_tag = 2, first_serial = 16;
+
+  struct child {
+    std::uint64_t ticket, serial;
+    pid_t pid;
+    std::shared_ptr<platform::fd> pidfd;  ///< shared with the notice that hands it on
+    platform::fd lifeline;
+  };
+  struct word {
+    words::reply what;
+    std::shared_ptr<platform::fd> pidfd;
+  };
+
+  [[nodiscard]] nanos until() const {
+    nanos t = policy::never;
+    if (!exact_) t = platform::now() + (deaths_ ? look_at_parent : look_at_children);
+    if (!outbox_.empty()) t = std::min(t, platform::now() + send_again);
+    return t;
+  }
+
+  /// All requests that are there. False: the driver is gone.
+  bool serve() {
+    for (;;) {
+      words::request asked{};
+      platform::received got;
+      const auto how =
+          platform::receive_message(socket_.get(), std::as_writable_bytes(std::span(&asked, 1)), got, false);
+      if (how == platform::transfer::full) return true;
+      if (how == platform::transfer::damaged && errno == EMFILE && got.size == sizeof asked) {
+        refuse(asked.ticket, EMFILE);
+        continue;
+      }
+      if (how != platform::transfer::done || got.size != sizeof asked) return false;
+      if (asked.what == words::ask::kill) {
+        kill(asked.ticket, asked.signal);
+      } else if (got.count == words::files) {
+        bear(asked.ticket, got);
+      } else {
+        refuse(asked.ticket, EPROTO);
+      }
+    }
+  }
+
+  void kill(std::uint64_t ticket, int signal) {
+    const auto who =
+        std::find_if(children_.begin(), children_.end(), [&](const child& c) { return c.ticket == ticket; });
+    if (who != children_.end()) ::kill(who->pid, signal);  // unreaped: the pid is its own
+  }
+
+  void bear(std::uint64_t ticket, platform::received& got) {
+    try {
+      worker_files files{std::move(got.fds[0]), std::move(got.fds[1]), std::move(got.fds[2]),
+                         std::move(got.fds[3]), std::move(got.fds[4]), std::move(got.fds[5])};
+      lifeline line = make_lifeline();
+      if (!line.zygote) return refuse(ticket, errno);
+      children_.reserve(children_.size() + 1);  // nothing may fail between the fork and the entry
+      auto pidfd = std::make_shared<platform::fd>();
+      const pid_t self = getpid();
+      CENTIMANE_FAULT("zygote.before_fork");
+      errno = 0;
+      pid_t pid = -1;
+      if (const int refused = CENTIMANE_FAULT_ERRNO("zygote.fork")) {
+        errno = refused;
+      } else {
+        pid = hooks_.fork ? hooks_.fork() : ::fork();
+      }
+      if (pid == 0) be_worker(self, std::move(files), std::move(line.worker));
+      if (pid < 0) return refuse(ticket, errno != 0 ? errno : EAGAIN);
+      CENTIMANE_FAULT("zygote.after_fork");
+      setpgid(pid, pid);  // here and there: whoever comes first, the group exists before anybody relies on it
+      *pidfd = platform::pidfd_open(pid);
+      if (exact_ && !*pidfd) {
+        const int refused = errno;
+        ::kill(pid, SIGKILL);
+        platform::reap(pid);
+        return refuse(ticket, refused);
+      }
+      const std::uint64_t serial = next_serial_++;
+      children_.push_back({ticket, serial, pid, pidfd, std::move(line.zygote)});
+      say({words::tell::forked, pid, ticket, 0, 0, -1, 0}, *pidfd ? pidfd : nullptr);
+      if (*pidfd) poller_->add(pidfd->get(), serial);
+    } catch (const std::system_error& failed) {
+      refuse(ticket, failed.code().value());
+    } catch (const std::exception&) {
+      refuse(ticket, ENOMEM);
+    }
+  }
+
+  [[noreturn]] void be_worker(pid_t zygote, worker_files files, platform::fd line) noexcept {
+    CENTIMANE_FAULT("worker.start");
+    if (hooks_.inherit) {
+      // What it inherits by its own wish is the user's; what the zygote holds is not. A sibling's lifeline above all.
+      children_.clear();
+      outbox_.clear();
+      poller_.reset();
+      driver_pidfd_.reset();
+      deaths_.reset();
+      socket_.reset();
+    }
+    be_born({zygote, hooks_.inherit, oom_score_}, files, std::move(line));
+    let_signals_in();
+    hooks_.in_worker(std::move(files));
+    leave(0);
+  }
+
+  void refuse(std::uint64_t ticket, int error) { say({words::tell::failed, 0, ticket, error, 0, -1, 0}, nullptr); }
+
+  void say(const words::reply& what, std::shared_ptr<platform::fd> pidfd) {
+    outbox_.push_back({what, std::move(pidfd)});
+    tell();
+  }
+
+  void tell() {
+    while (!outbox_.empty()) {
+      const word& w = outbox_.front();
+      const int pidfd = w.pidfd ? w.pidfd->get() : -1;
+      const std::span<const int> along = w.pidfd ? std::span(&pidfd, 1) : std::span<const int>();
+      const auto how = platform::send_message(socket_.get(), std::as_bytes(std::span(&w.what, 1)), {}, along, false);
+      if (how == platform::transfer::full) return;
+      outbox_.pop_front();  // gone: its end is seen elsewhere
+    }
+  }
+
+  void look_around() {
+    if (deaths_) {
+      signalfd_siginfo unused;
+      while (read(deaths_.get(), &unused, sizeof unused) > 0) {
+      }
+    }
+    for (std::size_t i = children_.size(); i-- > 0;) {  // bury erases
+      if (platform::exit_status how; platform::child_ended(children_[i].pid, how)) bury(children_[i].serial);
+    }
+  }
+
+  void bury(std::uint64_t serial) {
+    const auto who =
+        std::find_if(children_.begin(), children_.end(), [&](const child& c) { return c.serial == serial; });
+    if (who == children_.end()) return;
+    platform::exit_status how;
+    if (!platform::child_ended(who->pid, how)) return;
+    CENTIMANE_FAULT("zygote.before_reap");
+    // What the task left behind in its group goes with it. The unreaped worker still holds the group's number.
+    if (how.known) ::kill(-who->pid, SIGKILL);
+    platform::reap(who->pid);
+    if (*who->pidfd) poller_->remove(who->pidfd->get());
+    const words::reply last{
+        words::tell::exited, who->pid, who->ticket, 0, how.signal, how.signal != 0 ? -1 : how.code, 0};
+    children_.erase(who);
+    CENTIMANE_FAULT("zygote.before_notice");
+    say(last, nullptr);
+  }
+
+  void end_all() {
+    for (const child& c : children_) {
+      ::kill(c.pid, SIGKILL);
+      ::kill(-c.pid, SIGKILL);
+    }
+    const nanos latest = platform::now() + last_wait;
+    for (const child& c : children_) {
+      platform::exit_status how;
+      while (!platform::child_ended(c.pid, how) && platform::now() < latest) usleep(500);
+      if (!how.known) continue;
+      ::kill(-c.pid, SIGKILL);  // what was forked between the two
+      platform::reap(c.pid);
+    }
+  }
+
+  platform::fd socket_, driver_pidfd_, deaths_;
+  const pid_t driver_;
+  const zygote_hooks& hooks_;
+  std::optional<platform::poller> poller_;
+  int oom_score_ = 0;
+  bool exact_ = false;
+  std::vector<child> children_;
+  std::deque<word> outbox_;
+  std::uint64_t next_serial_ = first_serial;
+};
+
+}  // namespace
+
+void serve_zygote(platform::fd socket, pid_t driver, const zygote_hooks& hooks) {
+  const all_blocked during;
+  setpgid(0, 0);  // the terminal's signals are for the driver
+  platform::ensure_standard();
+  signal(SIGCHLD, SIG_DFL);  // inherited as "ignored" it would make the kernel forget how workers ended
+  if (hooks.thread_lives) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != driver) return;
+  }
+  nursery(std::move(socket), driver, hooks).live();
+}
+
+}  // namespace centimane::engine

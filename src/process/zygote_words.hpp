@@ -1,0 +1,30 @@
+// What a zygote and its driver say to each other, byte by byte. Both ends are the same program, or built from the same
+// sources.
+#pragma once
+#include <cstdint>
+
+namespace centimane::engine::zygote_words {
+
+enum class ask : std::uint32_t { fork = 1, kill };
+
+struct request {
+  ask what;
+  std::int32_t signal;  ///< kill
+  std::uint64_t ticket;
+};  // fork: the six descriptors of worker_files come along, in their order
+
+enum class tell : std::uint32_t { forked = 1, failed, exited };
+
+struct reply {
+  tell what;
+  std::int32_t pid;
+  std::uint64_t ticket;
+  std::int32_t error;      ///< failed
+  std::int32_t signal;     ///< exited
+  std::int32_t exit_code;  ///< exited; -1: unknown, or by a signal
+  std::int32_t unused;
+};  // forked: a pidfd comes along where the kernel has them
+
+inline constexpr std::size_t files = 6;
+
+}  // namespace centimane::engine::zygote_words
