@@ -1,0 +1,275 @@
+// The loop. Each round: ask the policy until it has nothing more to say, collect what the executor has to tell, and
+// sleep only if that was nothing.
+#include "run/driver.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "platform/clock.hpp"
+
+namespace centimane::engine {
+namespace {
+
+/// The longest sleep. No wake-up is expected to be lost; this bounds what a lost one, or a stop asked by another
+/// thread, would cost.
+constexpr nanos longest_nap = 100'000'000;
+/// A pull that takes longer than this is shortened, so that a slow source does not keep results, and hands, waiting.
+constexpr nanos slow_pull = 200'000;
+/// A stream hands out at most this many items between two looks at the executor.
+constexpr index items_a_look = 64;
+
+}  // namespace
+
+class driver::loop final : public events {
+ public:
+  loop(payload& work, port& where, const policy::rules& rules)
+      : work_(work), where_(where), run_(rules), each_(work.wants_each()) {}
+
+  ~loop() {
+    if (!ended_ && running_ > 0) where_.recall(false);
+  }
+
+  policy::status finish() {
+    for (;;) {
+      switch (turn()) {
+        case turned::end:
+          return status_;
+        case turned::dry:
+          sleep();
+          break;
+        case turned::emitted:
+          break;  // a map emits nothing
+      }
+    }
+  }
+
+  stretch next() {
+    // What is ready is handed out without asking anybody, but not for so long that hands go idle behind it.
+    if (ready_.empty() || handed_ >= items_a_look) {
+      handed_ = 0;
+      for (;;) {
+        turned t = turn();
+        if (!ready_.empty()) break;
+        if (t == turned::end) return {};
+        if (t == turned::dry) sleep();
+      }
+    }
+    stretch s = ready_.front();
+    ready_.pop_front();
+    handed_ += s.count;
+    if (running_ > 0 && ready_.empty()) where_.away();
+    return s;
+  }
+
+  void consumed(index n, std::uint64_t bytes) { run_.consumed(n, bytes); }
+  void stop(bool hard) { run_.stop(hard); }
+  bool ended() const { return ended_; }
+  policy::status status() const { return status_; }
+
+  tally count() const {
+    tally t;
+    t.started = started_;
+    t.settled = run_.settled();
+    t.failed = run_.failed();
+    t.cancelled = run_.cancelled();
+    t.known = run_.known();
+    t.not_started = run_.not_started();
+    return t;
+  }
+
+ private:
+  enum class turned : std::uint8_t { dry, emitted, end };
+
+  /// Does what the policy asks until it asks to wait, then collects; again while that brought something. Never sleeps.
+  turned turn() {
+    bool emitted = false;
+    for (;;) {
+      policy::action a = run_.next(platform::now(), where_.room());
+      switch (a.what) {
+        case policy::action::pull:
+          pull(a.count);
+          break;
+        case policy::action::start:
+          running_ += a.count;
+          if (a.attempt == 1) started_ += a.count;
+          where_.start(a.first, a.count, a.attempt);
+          break;
+        case policy::action::give_up:
+          give_up(a.first, a.attempt);
+          break;
+        case policy::action::emit:
+          ready_.push_back({a.first, a.count});
+          emitted = true;
+          break;
+        case policy::action::recall:
+          where_.recall(a.hard);
+          break;
+        case policy::action::wait:
+          until_ = a.until;
+          if (emitted) return turned::emitted;
+          if (!collect()) return turned::dry;
+          break;
+        case policy::action::finish:
+          ended_ = true;
+          status_ = a.end;
+          return turned::end;
+      }
+    }
+  }
+
+  void pull(index at_most) {
+    nanos before = platform::now();
+    pulled got = work_.pull(std::min(at_most, pull_size_));
+    run_.arrived(got.count, got.bytes);
+    if (got.ended || got.failed) run_.source_ended(got.failed);
+    nanos took = platform::now() - before;
+    if (took > slow_pull) {
+      pull_size_ = std::max<index>(1, pull_size_ / 2);
+      collect();  // a source that takes its time must not keep outcomes waiting
+    } else if (took < slow_pull / 4 && got.count == pull_size_) {
+      pull_size_ = std::min<index>(pull_size_ * 2, 1 << 16);
+    }
+  }
+
+  void give_up(index item, std::uint32_t attempt) {
+    if (attempt == 1) {
+      trouble why;  // taken back before it began: nothing is stored for it yet
+      why.how = policy::outcome::cancelled;
+      why.text = "taken back before it began, since the run had ended";
+      work_.fail(item, attempt, why);
+    }
+    if (!work_.settled(item, false, attempt > 1 ? attempt - 1 : attempt, -1)) run_.stop();
+  }
+
+  bool collect() {
+    bool any = where_.collect(*this);
+    flush();
+    return any;
+  }
+
+  void sleep() {
+    struct nap {
+      port& where;
+      nanos until;
+    } n{where_, std::min(until_, policy::later(platform::now(), longest_nap))};
+    bool go_on = work_.idle([](void* p) { static_cast<nap*>(p)->where.wait(static_cast<nap*>(p)->until); }, &n);
+    if (!go_on) run_.stop();
+  }
+
+  // ---- events: what the port tells while it collects
+
+  void values(index first, index n, int worker) override {
+    running_ -= n;
+    if (each_) {
+      for (index i = first; i != first + n; ++i) {
+        if (!work_.settled(i, true, 1, worker)) run_.stop();
+      }
+      succeed(first, n, worker);
+    } else {
+      succeed(first, n, worker);
+    }
+  }
+
+  void invoked(index item, std::uint32_t attempt, int worker, verdict v) override {
+    if (v.ok) {
+      value(item, attempt, worker);
+    } else {
+      attempt_failed(item, attempt, worker, policy::outcome::error, v);
+    }
+  }
+
+  void returned(index item, std::uint32_t attempt, int worker, bool ok, verdict v, reader record) override {
+    verdict read = work_.decode(item, ok, record);
+    if (ok && read.ok) {
+      value(item, attempt, worker);
+      return;
+    }
+    // The worker's answer and the driver's own are one: each may name the error as worth another try.
+    read.retryable = read.retryable || (!ok && v.retryable);
+    read.server_wait = std::max(read.server_wait, v.server_wait);
+    attempt_failed(item, attempt, worker, policy::outcome::error, read);
+  }
+
+  void lost(index item, std::uint32_t attempt, const trouble& why) override {
+    if (why.how != policy::outcome::unsent) {
+      verdict v = work_.fail(item, attempt, why);
+      attempt_failed(item, attempt, why.worker, why.how, v);
+      return;
+    }
+    flush();
+    --running_;
+    if (attempt == 1) --started_;
+    if (run_.ended(item, attempt, policy::outcome::unsent, false, 0, platform::now())) give_up(item, attempt);
+  }
+
+  void refused(index item, std::uint32_t attempt, verdict v) override {
+    attempt_failed(item, attempt, -1, policy::outcome::error, v);
+  }
+
+  void value(index item, std::uint32_t attempt, int worker) {
+    --running_;
+    if (each_ || attempt != 1) {
+      if (!work_.settled(item, true, attempt, worker)) run_.stop();
+      if (!each_) {
+        flush();
+        run_.succeeded(item, 1, 0);
+        return;
+      }
+    }
+    succeed(item, 1, worker);
+  }
+
+  void attempt_failed(index item, std::uint32_t attempt, int worker, policy::outcome how, const verdict& v) {
+    flush();
+    --running_;
+    bool final = run_.ended(item, attempt, how, v.retryable, v.server_wait, platform::now());
+    if (final && !work_.settled(item, false, attempt, worker)) run_.stop();
+  }
+
+  /// Values in a row are told to the policy, and to a face that does not look at each, as one range.
+  void succeed(index first, index n, int worker) {
+    if (row_.count != 0 && first == row_.first + row_.count && (each_ || worker == row_worker_)) {
+      row_.count += n;
+      return;
+    }
+    flush();
+    row_ = {first, n};
+    row_worker_ = worker;
+  }
+
+  void flush() {
+    if (row_.count == 0) return;
+    stretch row = row_;
+    row_ = {};
+    if (!each_ && !work_.settled_values(row.first, row.count, row_worker_)) run_.stop();
+    run_.succeeded(row.first, row.count, 0);
+  }
+
+  payload& work_;
+  port& where_;
+  policy::run run_;
+  const bool each_;
+  bool ended_ = false;
+  policy::status status_ = policy::status::completed;
+  index running_ = 0;  ///< handed to the port and not yet told of
+  index started_ = 0;
+  index pull_size_ = 1;  ///< grows while the source is quick
+  index handed_ = 0;     ///< items of a stream since the last look at the executor
+  nanos until_ = policy::never;
+  stretch row_;  ///< values not yet told to the policy
+  int row_worker_ = -1;
+  std::deque<stretch> ready_;  ///< emitted, not yet handed out
+};
+
+driver::driver(payload& work, port& where, const policy::rules& rules)
+    : loop_(std::make_unique<loop>(work, where, rules)) {}
+driver::~driver() = default;
+policy::status driver::finish() { return loop_->finish(); }
+driver::stretch driver::next() { return loop_->next(); }
+void driver::consumed(index n, std::uint64_t bytes) { loop_->consumed(n, bytes); }
+void driver::stop(bool hard) { loop_->stop(hard); }
+bool driver::ended() const { return loop_->ended(); }
+policy::status driver::status() const { return loop_->status(); }
+tally driver::count() const { return loop_->count(); }
+
+}  // namespace centimane::engine

@@ -1,0 +1,48 @@
+// A run's view of an executor: the one interface that sequential, threads, processes and remote engines implement, with
+// one conformance suite. The driver is its only caller, on one thread.
+#pragma once
+#include "centimane/detail/payload.hpp"
+
+namespace centimane::engine {
+
+/// What a port reports. Called only from within port::collect, on the driver's thread.
+class events {
+ public:
+  /// Values of [first, first + n) are in place (the executor shares our memory). Attempt 1 of each.
+  virtual void values(index first, index n, int worker) = 0;
+  /// One attempt that ran where it could store by itself (thread, sequential) ended with `v`.
+  virtual void invoked(index item, std::uint32_t attempt, int worker, verdict v) = 0;
+  /// A worker's record for one attempt: still to be decoded.
+  virtual void returned(index item, std::uint32_t attempt, int worker, bool ok, verdict v, reader record) = 0;
+  /// An attempt that did not come back, or was never sent (how = unsent: no attempt, no error).
+  virtual void lost(index item, std::uint32_t attempt, const trouble& why) = 0;
+  /// The item could not be encoded; the payload holds its error.
+  virtual void refused(index item, std::uint32_t attempt, verdict v) = 0;
+
+ protected:
+  ~events() = default;
+};
+
+class port {
+ public:
+  port() = default;
+  port(const port&) = delete;
+  port& operator=(const port&) = delete;
+  virtual ~port() = default;
+
+  /// How many items it takes now. With a limiter: free hands only, so that a token is spent at a start, not in a queue.
+  virtual index room() = 0;
+  /// Takes [first, first + n) as attempt `attempt`; n <= room().
+  virtual void start(index first, index n, std::uint32_t attempt) = 0;
+  /// Takes back all that has not begun (each is reported as unsent). hard: also ends what runs, where the executor can.
+  virtual void recall(bool hard) = 0;
+  /// Reports what has ended since; false if nothing had.
+  virtual bool collect(events& to) = 0;
+  /// Sleeps until collect may have something to report, or `until`. May return early. Called without the face's lock.
+  virtual void wait(nanos until) = 0;
+  /// The run's thread goes off into user code for an unknown time (a stream's consumer); the executor works on by
+  /// itself.
+  virtual void away() {}
+};
+
+}  // namespace centimane::engine

@@ -1,0 +1,274 @@
+#include "thread/crew_core.hpp"
+
+#include <algorithm>
+
+#include "platform/clock.hpp"
+#include "thread/thread_place.hpp"
+
+namespace centimane::engine {
+
+namespace {
+/// A chunk should take a hand that long: a thousand times what a lock costs, and short for the eye of a progress bar.
+constexpr nanos chunk_time = 100'000;
+/// How long results may wait for a driver that sleeps.
+constexpr nanos doze_time = 200'000;
+/// Items and places enough for "any number", far from overflow.
+constexpr index plenty = index{1} << 40;
+}  // namespace
+
+crew_core::crew_core(payload& work, std::uint32_t workers, bool each_alone, std::function<void(std::uint32_t)> hire)
+    : work_(work),
+      workers_(std::max(workers, 1U)),
+      each_alone_(each_alone),
+      hire_(std::move(hire)),
+      depth_(each_alone ? 1 : 0) {
+  places_.reserve(workers_);
+  for (std::uint32_t i = workers_; i-- > 0;) places_.push_back(static_cast<int>(i));
+}
+
+void crew_core::depth(std::uint32_t n) { depth_ = n; }
+
+index crew_core::room() {
+  const std::lock_guard lock(mutex_);
+  const index held = queued_ + busy_, most = depth_ == 0 ? plenty : index{depth_} * workers_;
+  return most > held ? most - held : 0;
+}
+
+std::uint32_t crew_core::missing_hands() const noexcept {
+  const std::uint32_t there = inside_ + coming_;
+  if (there >= workers_) return 0;
+  // Hands inside that are busy take more when they are done; those on their way take one item each at least.
+  const std::uint32_t free = inside_ - busy_ + coming_;
+  return queued_ <= free ? 0 : static_cast<std::uint32_t>(std::min<index>(workers_ - there, queued_ - free));
+}
+
+void crew_core::start(index first, index n, std::uint32_t attempt) {
+  std::uint32_t more = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!queue_.empty() && queue_.back().attempt == attempt && queue_.back().first + queue_.back().count == first) {
+      queue_.back().count += n;
+    } else {
+      queue_.push_back({first, n, attempt});
+    }
+    queued_ += n;
+    more = missing_hands();
+    coming_ += more;
+  }
+  stopping_.store(false, std::memory_order_relaxed);
+  if (more == 0) return;
+  try {
+    hire_(more);
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    coming_ -= more;
+    if (inside_ + coming_ == 0) throw;  // with a hand or more the work still gets done
+  }
+}
+
+crew_core::span crew_core::take() {
+  span& front = queue_.front();
+  index n = 1;
+  if (!each_alone_ && front.attempt == 1) {
+    // Towards the end chunks shrink, so that the last ones end together.
+    n = std::min({front.count, grain_, std::max<index>(1, queued_ / (2 * index{workers_}))});
+  }
+  const span mine{front.first, n, front.attempt};
+  front.first += n;
+  front.count -= n;
+  if (front.count == 0) queue_.pop_front();
+  queued_ -= n;
+  return mine;
+}
+
+void crew_core::run(span s, int me, std::vector<ended>& out) {
+  if (each_alone_ || s.attempt != 1) {
+    const verdict v = work_.invoke(s.first, s.attempt, me);
+    out.push_back({v.ok && s.attempt == 1 ? ended::values : ended::invoked, me, s.attempt, s.first, 1, v});
+    return;
+  }
+  while (s.count > 0) {
+    verdict last;
+    const index ran = std::clamp<index>(work_.invoke_range(s.first, s.count, me, last), 1, s.count);
+    const index good = last.ok ? ran : ran - 1;
+    if (good > 0) out.push_back({ended::values, me, 1, s.first, good, {}});
+    if (!last.ok) out.push_back({ended::invoked, me, 1, s.first + good, 1, last});
+    s.first += ran;
+    s.count -= ran;
+    if (s.count > 0 && stopping_.load(std::memory_order_relaxed)) {
+      out.push_back({ended::unsent, me, 1, s.first, s.count, {}});
+      return;
+    }
+  }
+}
+
+void crew_core::note(const ended& what) {
+  if (!ended_.empty() && what.what == ended::values) {
+    ended& last = ended_.back();
+    if (last.what == ended::values && last.worker == what.worker && last.first + last.count == what.first) {
+      last.count += what.count;
+      return;
+    }
+  }
+  ended_.push_back(what);
+}
+
+std::atomic<std::uint32_t>* crew_core::signal_driver() noexcept {
+  const bool wanted = rest_ == rest::asleep || (rest_ == rest::dozing && queued_ == 0);
+  if (!wanted) return nullptr;
+  rest_ = rest::awake;
+  return driver_.signal();
+}
+
+void crew_core::work(stay how) {
+  auto& stop = detail::here().stop;
+  std::unique_lock lock(mutex_);
+  if (how != stay::short_visit && coming_ > 0) --coming_;
+  if (closed_ || places_.empty()) return;
+  const int me = places_.back();
+  places_.pop_back();
+  ++inside_;
+  const auto* const outer = std::exchange(stop, &stopping_);
+  std::vector<ended> out;
+  bool leaves = false;
+  while (!closed_ && !queue_.empty() && !leaves) {
+    const span mine = take();
+    ++busy_;
+    lock.unlock();
+    const nanos began = each_alone_ ? 0 : platform::now();
+    run(mine, me, out);
+    const nanos took = each_alone_ ? 0 : platform::now() - began;
+    lock.lock();
+    --busy_;
+    if (!each_alone_ && mine.attempt == 1) {
+      // Grows at most sixteenfold a step: what one chunk took tells little of the next. A chunk cut short says nothing
+      // against it.
+      const index fit = mine.count * static_cast<index>(chunk_time) / static_cast<index>(std::max<nanos>(1, took));
+      grain_ = std::max<index>(1, std::min(fit, std::max(grain_, mine.count * 16)));
+    }
+    for (const ended& e : out) note(e);
+    out.clear();
+    news_.store(true);
+    std::atomic<std::uint32_t>* word = signal_driver();
+    const bool hand_on = how == stay::handed_on && !queue_.empty() && !closed_;
+    leaves = how != stay::all;
+    if (hand_on) ++coming_;
+    if (word == nullptr && !hand_on) continue;
+    lock.unlock();
+    detail::sleeper::wake(word);
+    bool hired = true;
+    if (hand_on) {
+      try {
+        hire_(1);
+      } catch (...) {
+        hired = false;
+      }
+    }
+    lock.lock();
+    if (!hired) {
+      --coming_;
+      leaves = false;  // then this hand stays
+    }
+  }
+  stop = outer;
+  --inside_;
+  places_.push_back(me);
+  std::atomic<std::uint32_t>* const word = closed_ && inside_ == 0 ? driver_.signal() : nullptr;
+  lock.unlock();
+  detail::sleeper::wake(word);
+}
+
+void crew_core::recall(bool) {
+  const std::lock_guard lock(mutex_);
+  stopping_.store(true, std::memory_order_relaxed);
+  for (const span& s : queue_) ended_.push_back({ended::unsent, -1, s.attempt, s.first, s.count, {}});
+  queue_.clear();
+  queued_ = 0;
+  if (!ended_.empty()) news_.store(true);
+}
+
+bool crew_core::collect(events& to) {
+  if (!news_.load()) return false;
+  handed_over_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    handed_over_.swap(ended_);
+    news_.store(false);
+  }
+  trouble unsent;
+  unsent.how = policy::outcome::unsent;
+  unsent.where = stage::sent;
+  for (const ended& e : handed_over_) {
+    switch (e.what) {
+      case ended::values:
+        to.values(e.first, e.count, e.worker);
+        break;
+      case ended::invoked:
+        to.invoked(e.first, e.attempt, e.worker, e.how);
+        break;
+      case ended::unsent:
+        for (index i = 0; i < e.count; ++i) to.lost(e.first + i, e.attempt, unsent);
+        break;
+    }
+  }
+  return !handed_over_.empty();
+}
+
+void crew_core::wait(nanos until) {
+  if (to_collect()) return;
+  if (detail::helper() != nullptr) {
+    // A nested run in a thread pool: this worker is a hand as well, or nobody might ever be.
+    bool queued;
+    {
+      const std::lock_guard lock(mutex_);
+      queued = !queue_.empty() && !places_.empty();
+      if (!queued) rest_ = rest::asleep;
+    }
+    if (queued) return work(stay::short_visit);
+    detail::wait_until(
+        driver_, [this] { return to_collect(); }, until);
+    const std::lock_guard lock(mutex_);
+    rest_ = rest::awake;
+    return;
+  }
+  // First asleep to all but the end of the work; then, after what has ended meanwhile was collected or if nothing has,
+  // to nothing.
+  for (const rest how : {rest::dozing, rest::asleep}) {
+    std::unique_lock lock(mutex_);
+    if (!ended_.empty()) break;
+    rest_ = how;
+    const std::uint32_t ticket = driver_.announce();
+    lock.unlock();
+    const nanos end = how == rest::dozing ? std::min(until, policy::later(platform::now(), doze_time)) : until;
+    const auto why = driver_.sleep(ticket, end);
+    if (why != detail::woken::late || end == until) break;
+  }
+  const std::lock_guard lock(mutex_);
+  rest_ = rest::awake;
+}
+
+void crew_core::close() {
+  std::unique_lock lock(mutex_);
+  closed_ = true;
+  stopping_.store(true, std::memory_order_relaxed);
+  queue_.clear();
+  queued_ = 0;
+  while (inside_ != 0) {
+    // Hands may need the face's lock to get out.
+    struct sleep_call {
+      detail::sleeper& driver;
+      std::uint32_t ticket;
+    } call{driver_, driver_.announce()};
+    lock.unlock();
+    work_.idle(
+        [](void* at) {
+          auto& c = *static_cast<sleep_call*>(at);
+          c.driver.sleep(c.ticket, policy::never);
+        },
+        &call);
+    driver_.awake();
+    lock.lock();
+  }
+}
+
+}  // namespace centimane::engine

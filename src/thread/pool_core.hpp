@@ -1,0 +1,65 @@
+// The thread pool behind thread_pool: a queue, workers, and what a worker does while it has nothing to do or waits for
+// something. Both are one loop, attend(): run what is queued, else search for a moment, else park, until the condition
+// holds.
+//
+// Thread safety: push, run_one: any thread. attend: the pool's workers.
+#pragma once
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <thread>
+
+#include "centimane/detail/future_state.hpp"
+#include "centimane/thread_pool.hpp"
+#include "thread/parking.hpp"
+#include "thread/task_ring.hpp"
+
+namespace centimane {
+inline namespace v0 {
+namespace detail {
+
+class pool_core final : public attendant {
+ public:
+  pool_core(std::size_t workers, thread_pool::error_handler on_error);
+  /// Cancels what is queued, waits for what runs.
+  ~pool_core();
+
+  /// Throws pool_forked in a child of the process whose threads these are.
+  void push(small_function&& task);
+  /// Are its threads threads of this process?
+  [[nodiscard]] bool ours() const noexcept;
+  /// Runs one queued task on this thread, if there is one.
+  bool run_one();
+  [[nodiscard]] std::size_t workers() const noexcept { return workers_.size(); }
+
+  void attend(sleeper& me, condition done, std::int64_t until) override;
+
+ private:
+  struct worker {
+    sleeper bed;
+    std::thread thread;
+  };
+  void run(small_function& task) noexcept;
+  void cancel_queued() noexcept;
+  void close() noexcept;
+  void live(worker& me);
+  [[nodiscard]] bool more() const noexcept { return !queue_.empty(); }
+
+  const std::uint32_t born_;  ///< the process generation
+  task_ring queue_;
+  parking parking_;
+  std::atomic<bool> closing_{false};
+  const thread_pool::error_handler on_error_;
+  std::deque<worker> workers_;
+};
+
+struct pool_access {
+  static pool_core& core(thread_pool& pool) noexcept { return *pool.core_; }
+};
+
+/// Is the task on top of this thread's stack run by a worker that waits for something further down?
+[[nodiscard]] bool helps_out() noexcept;
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace centimane

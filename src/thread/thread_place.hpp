@@ -1,0 +1,24 @@
+// What a thread knows of itself: whose worker it is, how deep it helps, and which flag asks its task to stop.
+#pragma once
+#include <atomic>
+
+#include "centimane/detail/future_state.hpp"
+
+namespace centimane {
+inline namespace v0 {
+namespace detail {
+
+class pool_core;
+
+struct thread_place {
+  attendant* helper = nullptr;
+  const pool_core* pool = nullptr;          ///< whose worker it is
+  unsigned depth = 0;                       ///< tasks on this thread's stack, each waiting for something but the last
+  const std::atomic<bool>* stop = nullptr;  ///< asks the task that runs to end early
+};
+
+thread_place& here() noexcept;
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace centimane
