@@ -1,0 +1,108 @@
+// What every C++ run keeps, whatever its types: errors by item, counts, callbacks' exceptions, and the words between
+// engine and face.
+//
+// Thread safety: keep_error may be called by any hand; the rest by the run's own thread.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "centimane/detail/payload.hpp"
+#include "centimane/detail/run_request.hpp"
+#include "centimane/errors.hpp"
+#include "centimane/result.hpp"
+
+namespace centimane {
+inline namespace v0 {
+namespace detail {
+
+using engine::verdict;
+
+class map_core : public engine::payload {
+ public:
+  explicit map_core(const run_request& how);
+  ~map_core() override;
+
+  /// The definition blob for worker processes. Throws payload_error if items, results or the function cannot travel.
+  virtual void define(writer& out) = 0;
+  void defined_as(std::uint64_t id) noexcept { definition_ = id; }
+  /// Where progress asks how many items were started.
+  void count_starts(std::uint64_t (*ask)(const void*), const void* whom) noexcept {
+    starts_ = ask;
+    whom_ = whom;
+  }
+
+  // ---- payload
+  [[nodiscard]] std::uint64_t definition(index) const final { return definition_; }
+  verdict fail(index item, std::uint32_t attempt, const engine::trouble& why) final;
+  bool settled(index item, bool ok, std::uint32_t attempt, int worker) final;
+  bool settled_values(index first, index n, int worker) final;
+  [[nodiscard]] bool wants_each() const final { return each_; }
+  bool idle(void (*sleep)(void*), void* context) final;
+  [[nodiscard]] std::string describe(index item) const final;
+
+  // ---- at the end
+  /// A callback threw: the run was stopped for it.
+  void rethrow_callback_error() const {
+    if (callback_error_) std::rethrow_exception(callback_error_);
+  }
+  void rethrow_source_error() const {
+    if (source_error_) std::rethrow_exception(source_error_);
+  }
+  /// Sorted; the last `not_started` of `known` items are among them.
+  [[nodiscard]] std::vector<failure> take_failures(index known, index not_started, policy::status how);
+  [[nodiscard]] const any_error* error_of(index item) const;
+  void forget_error(index item);
+
+ protected:
+  /// Keeps what item `item` threw, and says whether it is worth another try. Any thread.
+  verdict keep_error(index item, std::exception_ptr e);
+  /// Same for an exception from a worker, whose filter has already answered.
+  verdict keep_answered(index item, std::exception_ptr e, bool named);
+  /// More than one attempt may be made.
+  [[nodiscard]] bool may_retry() const noexcept { return attempts_ > 1; }
+  [[nodiscard]] const error_filter& retried() const noexcept { return filter_; }
+  [[nodiscard]] const std::optional<index>& expected() const noexcept { return expected_; }
+
+  /// Outcomes are final: the derived class lets go of the items.
+  virtual void let_go(index first, index n, unsigned attempts, int worker) = 0;
+  /// Tells the user's callback. What it throws stops the run; it is not called again then.
+  virtual void tell(index item, bool ok, unsigned attempts, int worker) = 0;
+
+  bool each_ = false;                ///< set by the derived class if it tells a callback
+  std::exception_ptr source_error_;  ///< what the input range threw
+
+ private:
+  verdict judge(const std::exception_ptr& e, bool named) const;
+  void tell_progress();
+  [[nodiscard]] std::exception_ptr cut_short(policy::status how) const;
+
+  std::uint64_t definition_ = 0;
+  std::uint32_t attempts_ = 1;
+  error_filter filter_;
+  std::function<bool(const any_error&)> retry_if_;
+  std::function<std::optional<time_span>(const any_error&)> wait_from_;
+  std::function<void(const progress&)> on_progress_;
+  std::stop_token stop_;
+  nanos timeout_, deadline_;
+  std::optional<std::size_t> max_errors_;
+  std::optional<index> expected_;
+  std::uint64_t completed_ = 0, failed_ = 0;
+  std::uint64_t (*starts_)(const void*) = nullptr;
+  const void* whom_ = nullptr;
+  std::chrono::steady_clock::time_point begun_;
+  std::exception_ptr callback_error_;
+  mutable std::exception_ptr cut_[4];
+
+  mutable std::mutex lock_;  ///< errors_
+  std::unordered_map<index, any_error> errors_;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace centimane

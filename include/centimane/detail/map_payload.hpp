@@ -1,0 +1,220 @@
+// One run's items, function and values: the C++ face's side of `payload`. Small, because what does not depend on types
+// is in map_core.
+#pragma once
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#include "centimane/detail/items.hpp"
+#include "centimane/detail/map_core.hpp"
+#include "centimane/detail/remote_task.hpp"
+#include "centimane/detail/sinks.hpp"
+
+namespace centimane {
+inline namespace v0 {
+namespace detail {
+
+[[noreturn]] void throw_cannot_travel(const char* what, const char* mangled_type, const char* advice);
+/// A payload_error about the exception being handled.
+[[nodiscard]] std::exception_ptr describe_payload_error(const char* stage, const char* doing, const char* mangled_type);
+
+/// Whether a run can go to processes, and why not.
+template <class F, class T, class R>
+struct travel {
+  static constexpr bool possible = has_codec<T> && can_return<R> && function_travels<F>;
+  [[noreturn]] static void refuse() {
+    if constexpr (!function_travels<F>) {
+      throw_cannot_travel("the function", typeid(F).name(),
+                          "let it capture plain values only, make it an aggregate, or give it serialize(Archive&)");
+    } else if constexpr (!has_codec<T>) {
+      throw_cannot_travel("an item", typeid(T).name(), "give it a codec<T> or serialize(Archive&)");
+    } else {
+      throw_cannot_travel("a result", typeid(R).name(),
+                          "return what owns its memory and has a codec<T> or serialize(Archive&)");
+    }
+  }
+};
+
+/// Sets what the request needs to know of the range, before any item is read.
+template <class Rng>
+void measure(run_request& how, Rng& items) {
+  if constexpr (std::ranges::sized_range<Rng>) {
+    auto n = static_cast<index>(std::ranges::size(items));
+    if constexpr (item_source<Rng>::by_index) how.total = n;
+    how.expected = n;
+  }
+}
+
+/// Sink: where values go (sinks.hpp).
+template <class F, class Rng, class R, class Sink>
+class map_payload final : public map_core {
+  using source = item_source<Rng>;
+  using T = value_t<Rng>;
+  using pass = item_t<Rng>;
+  using can = travel<F, T, R>;
+
+ public:
+  /// `how` has been measured.
+  template <class G>
+  map_payload(G&& f, Rng&& items, const run_request& how, const std::function<void(const item_result<R>&)>& on_result)
+      : map_core(how),
+        f_(std::forward<G>(f)),
+        items_(std::forward<Rng>(items)),
+        sink_(how.expected.value_or(0)),
+        on_result_(on_result),
+        weigh_(how.window_bytes != 0) {
+    if (on_result_) each_ = true;
+    if constexpr (source::by_index) sink_.reach(*how.total);
+    if constexpr (!std::is_lvalue_reference_v<Rng> && !std::copy_constructible<T>) {
+      if (may_retry() && how.executor.which() != executor::kind::process) {
+        throw std::invalid_argument(
+            "centimane: retry needs items that can be copied, or are lent (an lvalue range): each attempt uses one up");
+      }
+    }
+  }
+
+  void define([[maybe_unused]] writer& out) override {
+    if constexpr (can::possible)
+      write_definition<F, T, pass, R>(out, f_, retried());
+    else
+      can::refuse();
+  }
+
+  engine::pulled pull([[maybe_unused]] index at_most) override {
+    engine::pulled got;
+    if constexpr (source::by_index) {
+      got.ended = true;
+    } else {
+      at_most =
+          std::min(at_most, sink_.capacity() - arrived_);  // a range that is longer than it said ends where it said
+      if (at_most == 0) return {0, 0, true, false};
+      try {
+        items_.pull(at_most, got);
+      } catch (...) {
+        source_error_ = std::current_exception();
+        got.ended = true;  // what came before is carried to its end, then the error is thrown on
+      }
+      arrived_ += got.count;
+      sink_.reach(arrived_);
+      if (!weigh_) got.bytes = 0;
+    }
+    return got;
+  }
+
+  verdict invoke(index item, std::uint32_t, int) override {
+    try {
+      call(item);
+      return {};
+    } catch (...) {
+      return keep_error(item, std::current_exception());
+    }
+  }
+
+  index invoke_range(index first, index n, int, verdict& last) override {
+    index i = 0;
+    try {
+      for (; i < n; ++i) call(first + i);
+      last = {};
+      return n;
+    } catch (...) {
+      last = keep_error(first + i, std::current_exception());
+      return i + 1;
+    }
+  }
+
+  verdict encode(index item, writer& out) override {
+    if constexpr (can::possible) {
+      try {
+        codec<T>::write(out, items_.look(item));
+        return {};
+      } catch (...) {
+        return keep_answered(
+            item, describe_payload_error("write_args", "an item could not be written", typeid(T).name()), false);
+      }
+    } else {
+      return {false, false, 0};  // not reached: define() has refused
+    }
+  }
+
+  verdict decode(index item, bool ok, reader in) override {
+    if constexpr (can::possible) {
+      if (!ok) {
+        bool named = false;
+        std::exception_ptr e = read_error(in, named);
+        return keep_answered(item, std::move(e), named);
+      }
+      try {
+        if constexpr (std::is_void_v<R>)
+          sink_.emplace(item, [] {});
+        else
+          sink_.emplace(item, [&] { return codec<R>::read(in); });
+        return {};
+      } catch (...) {
+        return keep_answered(
+            item, describe_payload_error("read_result", "a result could not be read", typeid(R).name()), false);
+      }
+    } else {
+      return {false, false, 0};
+    }
+  }
+
+  /// A map's end.
+  [[nodiscard]] parallel_result<R> result(index known, index not_started, policy::status how) {
+    auto status = static_cast<run_status>(how);  // same order; a source that throws is no status here
+    auto failures = take_failures(known, not_started, how);
+    if constexpr (std::is_void_v<R>) {
+      return parallel_result<void>(static_cast<std::size_t>(known), status, std::move(failures));
+    } else {
+      return parallel_result<R>(sink_.take(known), static_cast<std::size_t>(known), status, std::move(failures));
+    }
+  }
+  [[nodiscard]] Sink& sink() noexcept { return sink_; }
+
+ private:
+  void call(index item) {
+    items_.with(item, may_retry(), [&]<class X>(X&& x) {
+      sink_.emplace(item, [&]() -> decltype(auto) { return std::invoke(std::as_const(f_), std::forward<X>(x)); });
+    });
+  }
+
+  void tell(index item, bool ok, unsigned attempts, int worker) override {
+    if (!on_result_) return;
+    const any_error* error = ok ? nullptr : error_of(item);
+    if constexpr (std::is_void_v<R>) {
+      on_result_(item_result<void>{static_cast<std::size_t>(item), error, attempts, worker});
+    } else {
+      on_result_(
+          item_result<R>{static_cast<std::size_t>(item), ok ? sink_.value(item) : nullptr, error, attempts, worker});
+    }
+  }
+  void let_go([[maybe_unused]] index first, [[maybe_unused]] index n, [[maybe_unused]] unsigned attempts,
+              [[maybe_unused]] int worker) override {
+    if constexpr (!source::by_index || Sink::notes) {
+      for (index i = first; i != first + n; ++i) {
+        std::uint64_t bytes = 0;
+        if constexpr (!source::by_index) {
+          if (weigh_) bytes = items_.weight_of(i);
+          items_.release(i);
+        }
+        if constexpr (Sink::notes) sink_.note(i, attempts, worker, bytes);
+      }
+    }
+  }
+
+  const F f_;
+  source items_;
+  Sink sink_;
+  std::function<void(const item_result<R>&)> on_result_;
+  bool weigh_;
+  index arrived_ = 0;
+};
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace centimane

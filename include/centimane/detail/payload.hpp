@@ -1,0 +1,137 @@
+// The border between the engine and a face. The engine moves indices and bytes; a face knows the values. Each face
+// implements `payload` once for the driver's side and `servant` once for the worker's side; the engine never sees a T
+// or a PyObject.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "centimane/bytes.hpp"
+#include "centimane/detail/words.hpp"
+
+namespace centimane::engine {
+
+using policy::index;
+using policy::nanos;
+
+/// Where in a task's life something went wrong.
+enum class stage : std::uint8_t {
+  none,
+  sent,
+  claim,
+  read_args,
+  run,
+  write_result,
+  zygote,
+  protocol,
+  write_args,
+  read_result,
+  start
+};
+
+/// The engine's account of an attempt that did not come back by itself. A face turns it into its exception.
+struct trouble {
+  policy::outcome how = policy::outcome::died;  ///< died, overtime or cancelled
+  stage where = stage::none;
+  int signal = 0;        ///< the signal that ended the worker, 0 if none
+  int exit_code = -1;    ///< its exit code, -1 if it did not exit by itself or is unknown
+  std::int64_t pid = 0;  ///< the worker process, 0 if none
+  int worker = -1;       ///< its dense index in the pool
+  bool likely_oom = false, poison = false, unkillable = false;
+  std::string text;   ///< what happened, in words: "killed by signal 11 (SIGSEGV)", "no worker could start"
+  std::string stack;  ///< the fatal traceback, or the stack at which the task hung
+  nanos limit = 0;    ///< overtime: the limit that was passed
+};
+
+/// How an attempt went, as far as the face knows.
+struct verdict {
+  bool ok = true;
+  bool retryable = false;  ///< the policy names this error
+  nanos server_wait = 0;   ///< a wait that the error itself asks for (Retry-After)
+};
+
+/// What a pull brought.
+struct pulled {
+  index count = 0;          ///< items that arrived
+  std::uint64_t bytes = 0;  ///< their size where known, else 0
+  bool ended = false;       ///< the source is exhausted
+  bool failed = false;      ///< the source raised; the face keeps its exception
+};
+
+/// A face's side of one run. All calls come on the driver's thread, but `invoke`, which comes from any hand, at most
+/// once at a time for one item. Errors never cross this border as C++ exceptions: the face stores them at the item's
+/// index.
+class payload {
+ public:
+  payload() = default;
+  payload(const payload&) = delete;
+  payload& operator=(const payload&) = delete;
+  virtual ~payload() = default;
+
+  /// Takes up to `at_most` further items from a source of unknown length.
+  virtual pulled pull(index at_most) = 0;
+  /// Writes the item for a worker. On failure the face stores the error (stage write_args) and answers !ok.
+  virtual verdict encode(index item, writer& out) = 0;
+  /// Reads what a worker's servant wrote for the item (value or error, told by `ok`), stores it. A value that cannot be
+  /// rebuilt is stored as an error (stage read_result) and answers !ok.
+  virtual verdict decode(index item, bool ok, reader in) = 0;
+  /// Runs the function on the item here and stores value or error. Any hand's thread.
+  virtual verdict invoke(index item, std::uint32_t attempt, int worker) = 0;
+  /// Runs [first, first + n) as attempt 1, in order, until one does not end in a value. Answers how many were run;
+  /// `last` is the verdict of the last of them. A face overrides it with a tight loop.
+  virtual index invoke_range(index first, index n, int worker, verdict& last);
+  /// Which definition (an id from process_port::define) the item's task names. Asked before encode; process executors
+  /// only.
+  [[nodiscard]] virtual std::uint64_t definition(index item) const = 0;
+  /// Stores a death, a timeout or a cancellation as the item's error. Answers whether the policy names it.
+  virtual verdict fail(index item, std::uint32_t attempt, const trouble& why) = 0;
+  /// The item has its final outcome; value or error is in place. Callbacks belong here. False asks the run to stop
+  /// (a callback raised, a signal handler raised).
+  virtual bool settled(index item, bool ok, std::uint32_t attempt, int worker) = 0;
+  /// Same for n values in a row, attempt 1: lets a face without callbacks do nothing an item.
+  virtual bool settled_values(index first, index n, int worker) = 0;
+  /// True if the face wants `settled` for every item; false lets the engine report whole ranges.
+  [[nodiscard]] virtual bool wants_each() const = 0;
+  /// Sleeps by calling `sleep(context)`, with whatever lock the face holds (Python's GIL) released. False asks the run
+  /// to stop.
+  virtual bool idle(void (*sleep)(void*), void* context) = 0;
+  /// For messages: "item 17".
+  [[nodiscard]] virtual std::string describe(index item) const = 0;
+};
+
+/// Says in which phase of its task a worker is; a store each, so that a death is blamed exactly.
+class phase_marker {
+ public:
+  virtual void running() noexcept = 0;  ///< arguments are rebuilt, user code begins
+  virtual void writing() noexcept = 0;  ///< user code has returned or thrown
+
+ protected:
+  ~phase_marker() = default;
+};
+
+/// A face's side of a worker process. One thread calls it.
+class servant {
+ public:
+  servant() = default;
+  servant(const servant&) = delete;
+  servant& operator=(const servant&) = delete;
+  virtual ~servant() = default;
+
+  /// Face-specific set-up sent once, before anything else (paths, environment, initialiser). Throwing is a failed
+  /// start: the exception's what() is written to the crash text.
+  virtual void set_up(reader how) = 0;
+  /// A function (or class) that later tasks name by `id`. Must not throw: what cannot be rebuilt is remembered and
+  /// becomes the outcome of each task that names it.
+  virtual void define(std::uint64_t id, reader blob) = 0;
+  virtual void forget(std::uint64_t id) = 0;
+  /// Runs one task and writes value or error to `out`. Never throws, whatever the user's code does.
+  virtual verdict run(std::uint64_t definition, std::uint32_t attempt, reader item, writer& out,
+                      phase_marker& mark) = 0;
+  /// No task is there: a moment to restore what tasks left changed (directory, umask, handlers).
+  virtual void idle() {}
+  /// Orderly end: run exit hooks, flush. Must return within a second.
+  virtual void tear_down() {}
+};
+
+}  // namespace centimane::engine

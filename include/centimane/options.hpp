@@ -1,0 +1,95 @@
+// What a run is asked. One aggregate: name the members you want, in the order in which they stand here (the language's
+// rule).
+//
+//   cm::options polite{.workers = 4, .task_timeout = 10s};      // fits every run and may be reused
+//
+// Bad values throw std::invalid_argument, where they are written or at the call, before any work starts.
+// Thread safety: a value.
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <type_traits>
+
+#include "centimane/errors.hpp"
+#include "centimane/executor.hpp"
+#include "centimane/numbers.hpp"
+#include "centimane/progress.hpp"
+#include "centimane/worker_init.hpp"
+
+namespace centimane {
+inline namespace v0 {
+
+/// The unit of a rate.
+enum class per : std::uint8_t { second, minute, hour };
+
+/// At most so many starts of attempts in a span of time: in any one of them at most events + burst - 1.
+struct rate_limit {
+  /// Throws std::invalid_argument unless how_many is a positive, finite number and burst_size at least 1.
+  template <class N>
+  requires std::is_arithmetic_v<N>
+  constexpr rate_limit(N how_many, per in = per::second, count burst_size = 1)
+      : events(static_cast<double>(how_many)), unit(in), burst(burst_size) {
+    if (!(events > 0) || events > 1e15 || burst == 0u) throw_bad();
+  }
+  double events;
+  per unit;
+  count burst;
+
+ private:
+  [[noreturn]] static void throw_bad();
+};
+
+/// Tries again what failed. Items that are given away (`T&&`, from owned ranges) are copied for each attempt on
+/// threads.
+struct retry {
+  count attempts = 3;                              ///< tries in all, the first included; at least 1
+  time_span backoff = std::chrono::nanoseconds{};  ///< before the second attempt; doubles with each further one
+  time_span max_delay = std::chrono::minutes{1};   ///< the longest wait that backoff grows to
+  bool jitter = true;    ///< waits are spread, so that what failed together does not come back together
+  error_filter on = {};  ///< which errors: `errors<network_error>`; the default is every
+                         ///< std::exception but worker_died and task_timeout
+  std::function<bool(const any_error&)> retry_if = {};  ///< a further condition, asked where the run was started
+  /// The wait that an error itself asks for (Retry-After), asked where the run was started.
+  std::function<std::optional<time_span>(const any_error&)> wait_from = {};
+};
+
+template <class R>
+struct item_result;
+
+/// `options` (R = void) fits every run; `map_options<R>` adds the callback that sees values.
+template <class R = void>
+struct map_options {
+  centimane::executor executor = thread;
+  count workers = 0;  ///< 0: the executor's default; 1: in order, one at a time
+  count chunk_size =
+      0;  ///< 0: bundles by measured time; else a promise that so many small items make one piece of work
+  std::optional<centimane::rate_limit> rate_limit = {};
+  std::optional<centimane::retry> retry = {};
+  std::optional<time_span> task_timeout = {};  ///< for one attempt, on processes; see task_timeout in errors.hpp
+  std::optional<time_span> timeout = {};       ///< for the run
+  count window_size = 0;                 ///< most items admitted and not settled (stream: not consumed); 0: default
+  count window_bytes = 0;                ///< the same by bytes of what was read from the input; 0: no limit
+  bool ordered = true;                   ///< parallel_iter gives results in the order of the input
+  std::optional<count> max_errors = {};  ///< one more failed item aborts the run
+  std::stop_token stop = {};             ///< asks the run to stop; what runs, ends
+  std::function<void(const progress&)> on_progress = {};      ///< on the calling thread; what it throws ends the run
+  std::function<void(const item_result<R>&)> on_result = {};  ///< on the calling thread; what it throws ends the run
+  worker_initializer worker_init = {};                        ///< once in each worker process, before its first task
+  count max_tasks_per_worker = 0;  ///< a worker process is replaced after that many; 0: never
+
+  /// One `options` serves runs of every result type.
+  template <class U>
+  requires(std::is_void_v<R> && !std::is_void_v<U>) operator map_options<U>() const {
+    return {
+        executor,     workers, chunk_size, rate_limit, retry,       task_timeout, timeout,     window_size,
+        window_bytes, ordered, max_errors, stop,       on_progress, {},           worker_init, max_tasks_per_worker};
+  }
+};
+using options = map_options<>;
+
+}  // namespace v0
+}  // namespace centimane

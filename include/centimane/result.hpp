@@ -1,0 +1,256 @@
+// What a run gives. Values lie dense, in the order of the input, written in place by whoever made them; failures are a
+// short list beside them.
+//
+//   for (auto& [index, value] : result.successes()) save(inputs[index], value);
+//   for (auto& [index, error] : result.failures())  log(index, error.what());
+//   for (auto& value : result) use(value);          // throws one exception_group if any item failed
+//
+// On a temporary the accessors give vectors of their own, so `parallel_map(…).values()` may be kept.
+// Thread safety: as a standard container. Cost: O(1) an access; no copy of any value.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "centimane/detail/cells.hpp"
+#include "centimane/errors.hpp"
+
+namespace centimane {
+inline namespace v0 {
+
+/// How a run ended: with every item settled; by a stop token or a callback's wish; at its timeout; over max_errors.
+enum class run_status : std::uint8_t { completed, stopped, timed_out, aborted };
+
+template <class R>
+struct success {
+  std::size_t index;
+  R& value;
+};
+template <>
+struct success<void> {
+  std::size_t index;
+};
+template <>
+struct success<const void> {
+  std::size_t index;
+};
+
+/// One item's outcome, as on_result and parallel_iter see it. One of value, error is set.
+template <class R>
+struct item_result {
+  std::size_t index;
+  R* value;                ///< null if the item failed
+  const any_error* error;  ///< null if it did not
+  unsigned attempts;       ///< how many were made
+  int worker;              ///< dense index of the worker that made the last one; -1 if none did
+};
+template <>
+struct item_result<void> {
+  std::size_t index;
+  const any_error* error;
+  unsigned attempts;
+  int worker;
+};
+
+namespace detail {
+[[noreturn]] void throw_group(std::size_t size, run_status status, const std::vector<failure>& failures);
+}
+
+/// Sized input range of success<R>&, O(1) memory; valid as long as the result it looks into.
+template <class R>
+class success_view {
+ public:
+  class iterator {
+   public:
+    using value_type = success<R>;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+
+    iterator() noexcept = default;
+    iterator(const iterator& other) noexcept : view_(other.view_), at_(other.at_), failed_(other.failed_) {}
+    iterator& operator=(const iterator& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): harmless
+      view_ = other.view_;
+      at_ = other.at_;
+      failed_ = other.failed_;
+      return *this;
+    }
+    /// A pair that lives until the iterator moves on.
+    success<R>& operator*() const {
+      if constexpr (std::is_void_v<R>) {
+        return now_.emplace(success<R>{at_});
+      } else {
+        return now_.emplace(success<R>{at_, view_->values_[at_]});
+      }
+    }
+    iterator& operator++() {
+      ++at_;
+      skip();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_end(); }
+
+   private:
+    friend class success_view;
+    explicit iterator(const success_view* view) noexcept : view_(view) { skip(); }
+    [[nodiscard]] bool at_end() const noexcept { return at_ == view_->size_; }
+    void skip() noexcept {
+      while (failed_ < view_->failures_.size() && view_->failures_[failed_].index == at_) {
+        ++failed_;
+        ++at_;
+      }
+    }
+    const success_view* view_ = nullptr;
+    std::size_t at_ = 0, failed_ = 0;
+    mutable std::optional<success<R>> now_;
+  };
+
+  success_view(R* values, std::size_t size, std::span<const failure> failures) noexcept
+      : values_(values), size_(size), failures_(failures) {}
+  [[nodiscard]] iterator begin() const noexcept { return iterator(this); }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_ - failures_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+
+ private:
+  R* values_;
+  std::size_t size_;
+  std::span<const failure> failures_;
+};
+
+namespace detail {
+
+/// What results of all types have in common.
+class result_base {
+ public:
+  /// Every item ended in a value, and the run was not cut short.
+  [[nodiscard]] bool ok() const noexcept { return status_ == run_status::completed && failures_.empty(); }
+  [[nodiscard]] run_status status() const noexcept { return status_; }
+  /// The number of items known: all of a sized input, else what was read of it.
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  /// In index order. Items that a truncated run did not begin are among them, as cancelled, timed_out or aborted.
+  [[nodiscard]] const std::vector<failure>& failures() const& noexcept { return failures_; }
+  [[nodiscard]] std::vector<failure> failures() && { return std::move(failures_); }
+  /// Throws exception_group unless ok().
+  void raise_on_failure() const {
+    if (!ok()) throw_group(size_, status_, failures_);
+  }
+
+ protected:
+  result_base() noexcept = default;
+  result_base(std::size_t size, run_status status, std::vector<failure> failures) noexcept
+      : size_(size), status_(status), failures_(std::move(failures)) {}
+  result_base(result_base&& other) noexcept
+      : size_(std::exchange(other.size_, 0)), status_(other.status_), failures_(std::move(other.failures_)) {}
+  result_base& operator=(result_base&&) = delete;
+
+  std::size_t size_ = 0;
+  run_status status_ = run_status::completed;
+  std::vector<failure> failures_;
+};
+
+}  // namespace detail
+
+/// Move-only.
+template <class R>
+class [[nodiscard]] parallel_result : public detail::result_base {
+ public:
+  parallel_result(parallel_result&& other) noexcept
+      : result_base(std::move(other)), values_(std::move(other.values_)) {}
+  parallel_result& operator=(parallel_result&& other) noexcept {
+    if (this != &other) {
+      std::destroy_at(this);
+      std::construct_at(this, std::move(other));
+    }
+    return *this;
+  }
+  ~parallel_result() {
+    if constexpr (!std::is_trivially_destructible_v<R>) {
+      std::size_t failed = 0;
+      for (std::size_t i = 0; values_.data() != nullptr && i < size_; ++i) {
+        if (failed < failures_.size() && failures_[failed].index == i) {
+          ++failed;
+        } else {
+          std::destroy_at(values_.data() + i);
+        }
+      }
+    }
+  }
+
+  /// All values, in input order; throws exception_group unless ok().
+  [[nodiscard]] std::span<R> values() & {
+    raise_on_failure();
+    return {values_.data(), size_};
+  }
+  [[nodiscard]] std::span<const R> values() const& {
+    raise_on_failure();
+    return {values_.data(), size_};
+  }
+  [[nodiscard]] std::vector<R> values() && {
+    raise_on_failure();
+    std::vector<R> own;
+    own.reserve(size_);
+    for (std::size_t i = 0; i < size_; ++i) own.push_back(std::move(values_.data()[i]));
+    return own;
+  }
+  /// Those that ended in a value, whatever became of the others.
+  [[nodiscard]] success_view<R> successes() & noexcept { return {values_.data(), size_, failures_}; }
+  [[nodiscard]] success_view<const R> successes() const& noexcept { return {values_.data(), size_, failures_}; }
+  [[nodiscard]] std::vector<std::pair<std::size_t, R>> successes() && {
+    std::vector<std::pair<std::size_t, R>> own;
+    own.reserve(size_ - failures_.size());
+    std::size_t failed = 0;
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (failed < failures_.size() && failures_[failed].index == i) {
+        ++failed;
+      } else {
+        own.emplace_back(i, std::move(values_.data()[i]));
+      }
+    }
+    return own;
+  }
+  /// Iteration over values; throws exception_group unless ok().
+  [[nodiscard]] R* begin() {
+    raise_on_failure();
+    return values_.data();
+  }
+  [[nodiscard]] R* end() { return values_.data() + size_; }
+  [[nodiscard]] const R* begin() const {
+    raise_on_failure();
+    return values_.data();
+  }
+  [[nodiscard]] const R* end() const { return values_.data() + size_; }
+
+  /// For runs: takes over values that are in place wherever no failure says otherwise.
+  parallel_result(detail::cells<R> values, std::size_t size, run_status status, std::vector<failure> failures) noexcept
+      : result_base(size, status, std::move(failures)), values_(std::move(values)) {}
+
+ private:
+  detail::cells<R> values_;
+};
+
+template <>
+class [[nodiscard]] parallel_result<void> : public detail::result_base {
+ public:
+  parallel_result(parallel_result&&) noexcept = default;
+  parallel_result& operator=(parallel_result&& other) noexcept {
+    size_ = std::exchange(other.size_, 0);
+    status_ = other.status_;
+    failures_ = std::move(other.failures_);
+    return *this;
+  }
+  [[nodiscard]] success_view<void> successes() const& noexcept { return {nullptr, size_, failures_}; }
+
+  parallel_result(std::size_t size, run_status status, std::vector<failure> failures) noexcept
+      : result_base(size, status, std::move(failures)) {}
+};
+
+}  // namespace v0
+}  // namespace centimane

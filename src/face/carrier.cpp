@@ -1,0 +1,124 @@
+#include "centimane/detail/carrier.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <variant>
+
+#include "centimane/thread_pool.hpp"
+#include "face/pool_access.hpp"
+#include "face/warm_pools.hpp"
+#include "platform/clock.hpp"
+#include "policy/limiter.hpp"
+#include "run/driver.hpp"
+#include "thread/crew.hpp"
+
+namespace centimane {
+inline namespace v0 {
+namespace detail {
+namespace {
+
+/// What a run admits at most unless it is told. An input that is there by index costs nothing to admit.
+constexpr index window_of_streams = 1024, window_of_pulled_maps = 4096, window_of_arrays = index{1} << 40;
+
+/// Threads beyond the shared pool's: one pool a number of workers, kept.
+thread_pool& threads_for(std::size_t workers) {
+  if (workers <= thread_pool::shared().workers()) return thread_pool::shared();
+  static std::mutex& lock = *new std::mutex;
+  static auto& pools = *new std::map<std::size_t, std::unique_ptr<thread_pool>>;
+  std::lock_guard guard(lock);
+  auto& p = pools[workers];
+  if (!p) p = std::make_unique<thread_pool>(workers);
+  return *p;
+}
+
+std::optional<policy::limiter> limiter_of(const run_request& how) {
+  if (!how.rate_limit) return std::nullopt;
+  // events per unit as one event per (unit / events): fractional rates stay exact to the nanosecond.
+  const double seconds = how.rate_limit->unit == per::second ? 1 : how.rate_limit->unit == per::minute ? 60 : 3600;
+  const double between = std::min(std::ceil(seconds * 1e9 / how.rate_limit->events), 9e18);
+  return policy::limiter(1, static_cast<nanos>(std::max(between, 1.0)),
+                         static_cast<std::size_t>(how.rate_limit->burst));
+}
+
+policy::rules rules_of(const run_request& how, policy::limiter* limit) {
+  policy::rules r;
+  r.total = how.total;
+  r.window = how.window != 0 ? how.window
+             : how.stream    ? window_of_streams
+             : how.total     ? window_of_arrays
+                             : window_of_pulled_maps;
+  if (how.window_bytes != 0) r.window_bytes = how.window_bytes;
+  r.stream = how.stream;
+  r.ordered = how.ordered;
+  r.deadline = how.deadline;
+  if (how.max_errors) r.max_errors = *how.max_errors;
+  r.limit = limit;
+  if (how.retry) {
+    r.attempts = static_cast<std::uint32_t>(static_cast<std::size_t>(how.retry->attempts));
+    r.backoff = how.retry->backoff.get().count();
+    r.max_delay = how.retry->max_delay.infinite() ? policy::never : how.retry->max_delay.get().count();
+    r.jitter = how.retry->jitter;
+    r.seed = static_cast<std::uint64_t>(platform::now());
+  }
+  return r;
+}
+
+}  // namespace
+
+struct carrier::parts {
+  std::optional<policy::limiter> limit;
+  std::unique_ptr<engine::port> where;
+  std::optional<engine::driver> drive;
+};
+
+carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_unique<parts>()) {
+  parts& p = *parts_;
+  p.limit = limiter_of(how);
+  const bool in_order =
+      how.executor.which() == executor::kind::sequential ||
+      (how.executor.which() == executor::kind::thread && how.workers == 1 && how.executor.pool() == nullptr);
+  if (in_order) {
+    p.where = std::make_unique<engine::solo>(work);
+  } else if (how.executor.which() == executor::kind::thread) {
+    auto* given = static_cast<thread_pool*>(how.executor.pool());
+    thread_pool& pool = given != nullptr ? *given : threads_for(how.workers);
+    const bool each_alone = p.limit.has_value() || how.chunk_size == 1;
+    p.where = std::make_unique<engine::crew>(work, static_cast<std::uint32_t>(how.workers), each_alone, pool);
+  } else {
+    writer blob;
+    work.define(blob);  // before a worker is started: what cannot travel is refused at once
+    auto pool = how.executor.pool() != nullptr
+                    ? engine_pool_of(*static_cast<process_pool*>(how.executor.pool()))
+                    : engine::warm_pool({how.workers, how.worker_set_up, how.max_tasks_per_worker});
+    auto port = std::make_unique<engine::process_port>(std::move(pool), work, how.task_timeout);
+    if (p.limit || how.chunk_size == 1) port->depth(1);
+    work.defined_as(port->define(blob.view()));
+    p.where = std::move(port);
+  }
+  p.drive.emplace(work, *p.where, rules_of(how, p.limit ? &*p.limit : nullptr));
+  work.count_starts([](const void* drive) { return static_cast<const engine::driver*>(drive)->count().started; },
+                    &*p.drive);
+}
+
+carrier::~carrier() {
+  parts_->drive.reset();  // recalls
+  parts_->where.reset();  // waits for hands
+}
+
+policy::status carrier::finish() { return parts_->drive->finish(); }
+carrier::stretch carrier::next() {
+  auto s = parts_->drive->next();
+  return {s.first, s.count};
+}
+void carrier::consumed(index n, std::uint64_t bytes) { parts_->drive->consumed(n, bytes); }
+void carrier::stop() { parts_->drive->stop(); }
+policy::status carrier::status() const { return parts_->drive->status(); }
+index carrier::known() const { return parts_->drive->count().known; }
+index carrier::not_started() const { return parts_->drive->count().not_started; }
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace centimane

@@ -1,0 +1,220 @@
+// Bookkeeping of one C++ run.
+#include "centimane/detail/map_core.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace centimane {
+inline namespace v0 {
+
+void rate_limit::throw_bad() {
+  throw std::invalid_argument("centimane: rate_limit needs a positive number of events and a burst of at least 1");
+}
+
+namespace detail {
+
+void check(run_request& how) {
+  if (how.workers > 4096) {
+    throw std::invalid_argument("centimane: workers must be at most 4096, not " + std::to_string(how.workers));
+  }
+  if (how.retry && how.retry->attempts == 0u)
+    throw std::invalid_argument("centimane: retry.attempts must be 1 or more");
+  if (how.retry && how.retry->attempts > 1'000'000u) {
+    throw std::invalid_argument("centimane: retry.attempts must be at most a million");
+  }
+  const bool processes = how.executor.which() == executor::kind::process;
+  if (!processes && how.task_timeout != policy::never) {
+    throw std::invalid_argument(
+        "centimane: task_timeout needs .executor = centimane::process: a task on a thread cannot be ended");
+  }
+  if (!processes && !how.worker_set_up.empty()) {
+    throw std::invalid_argument("centimane: worker_init needs .executor = centimane::process");
+  }
+  if (!processes && how.max_tasks_per_worker != 0) {
+    throw std::invalid_argument("centimane: max_tasks_per_worker needs .executor = centimane::process");
+  }
+  if (how.executor.pool() != nullptr && (!how.worker_set_up.empty() || how.max_tasks_per_worker != 0)) {
+    throw std::invalid_argument(
+        "centimane: worker_init and max_tasks_per_worker belong to the pool: give them to its constructor");
+  }
+  if (how.task_timeout == 0) throw std::invalid_argument("centimane: task_timeout must be more than 0");
+  auto now = std::chrono::steady_clock::now().time_since_epoch();
+  how.deadline = policy::later(std::chrono::duration_cast<std::chrono::nanoseconds>(now).count(), how.timeout);
+}
+
+map_core::map_core(const run_request& how)
+    : on_progress_(how.on_progress),
+      stop_(how.stop),
+      timeout_(how.timeout),
+      deadline_(how.deadline),
+      max_errors_(how.max_errors),
+      expected_(how.total ? how.total : how.expected),
+      begun_(std::chrono::steady_clock::now()) {
+  if (how.retry) {
+    attempts_ = static_cast<std::uint32_t>(static_cast<std::size_t>(how.retry->attempts));
+    filter_ = how.retry->on;
+    retry_if_ = how.retry->retry_if;
+    wait_from_ = how.retry->wait_from;
+  }
+  each_ = static_cast<bool>(on_progress_);
+}
+
+map_core::~map_core() = default;
+
+verdict map_core::judge(const std::exception_ptr& e, bool named) const {
+  verdict v;
+  v.ok = false;
+  v.retryable = named;
+  if (!named || (!retry_if_ && !wait_from_)) return v;
+  any_error error(e);
+  try {
+    if (retry_if_) v.retryable = retry_if_(error);
+    if (v.retryable && wait_from_) {
+      if (auto wait = wait_from_(error)) v.server_wait = wait->infinite() ? policy::never : wait->get().count();
+    }
+  } catch (...) {
+    v.retryable = false;  // who cannot say yes, says no; the item keeps its own error
+  }
+  return v;
+}
+
+verdict map_core::keep_answered(index item, std::exception_ptr e, bool named) {
+  verdict v = judge(e, attempts_ > 1 && named);
+  std::lock_guard guard(lock_);
+  errors_[item] = any_error(std::move(e));
+  return v;
+}
+
+verdict map_core::keep_error(index item, std::exception_ptr e) {
+  bool named = attempts_ > 1 && filter_(e);
+  return keep_answered(item, std::move(e), named);
+}
+
+std::exception_ptr map_core::cut_short(policy::status how) const {
+  std::exception_ptr& shared = cut_[static_cast<std::size_t>(how) & 3];  // one object for all: there may be millions
+  if (!shared) {
+    switch (how) {
+      case policy::status::timed_out:
+        shared = std::make_exception_ptr(timed_out(
+            "not run: the run's timeout of " + std::to_string(static_cast<double>(timeout_) / 1e9) + " s had passed"));
+        break;
+      case policy::status::aborted:
+        shared = std::make_exception_ptr(aborted(
+            "not run: more than max_errors = " + std::to_string(max_errors_.value_or(0)) + " items had failed"));
+        break;
+      default:
+        shared = std::make_exception_ptr(cancelled("not run: the run was stopped"));
+    }
+  }
+  return shared;
+}
+
+verdict map_core::fail(index item, std::uint32_t attempt, const engine::trouble& why) {
+  if (why.how == policy::outcome::cancelled && why.where == engine::stage::none) {
+    // Cut off by the run itself. Which of its ends it was can be told from here.
+    policy::status end = policy::status::stopped;
+    auto now = std::chrono::steady_clock::now().time_since_epoch();
+    if (std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() >= deadline_) {
+      end = policy::status::timed_out;
+    } else if (max_errors_ && failed_ > *max_errors_) {
+      end = policy::status::aborted;
+    }
+    std::lock_guard guard(lock_);
+    errors_[item] = any_error(cut_short(end));
+    return {false, false, 0};
+  }
+  return keep_error(item, explain(why, describe(item), attempt));
+}
+
+void map_core::tell_progress() {
+  if (!on_progress_) return;
+  progress p{static_cast<std::size_t>(completed_), static_cast<std::size_t>(failed_), 0, std::nullopt,
+             std::chrono::steady_clock::now() - begun_};
+  p.started = starts_ == nullptr ? p.completed : static_cast<std::size_t>(starts_(whom_));
+  if (expected_) p.total = static_cast<std::size_t>(*expected_);
+  on_progress_(p);
+}
+
+bool map_core::settled(index item, bool ok, std::uint32_t attempt, int worker) {
+  ++completed_;
+  if (!ok) ++failed_;
+  if (ok && attempt > 1) forget_error(item);
+  let_go(item, 1, attempt, worker);
+  if (each_ && !callback_error_) {
+    try {
+      tell(item, ok, attempt, worker);
+      tell_progress();
+    } catch (...) {
+      callback_error_ = std::current_exception();
+    }
+  }
+  return !callback_error_ && !stop_.stop_requested();
+}
+
+bool map_core::settled_values(index first, index n, int worker) {
+  completed_ += n;
+  let_go(first, n, 1, worker);
+  return !stop_.stop_requested();
+}
+
+bool map_core::idle(void (*sleep)(void*), void* context) {
+  if (stop_.stop_requested()) return false;
+  sleep(context);
+  return !stop_.stop_requested();
+}
+
+std::string map_core::describe(index item) const { return "item " + std::to_string(item); }
+
+const any_error* map_core::error_of(index item) const {
+  std::lock_guard guard(lock_);
+  auto at = errors_.find(item);
+  return at == errors_.end() ? nullptr : &at->second;
+}
+
+void map_core::forget_error(index item) {
+  std::lock_guard guard(lock_);
+  errors_.erase(item);
+}
+
+std::vector<failure> map_core::take_failures(index known, index not_started, policy::status how) {
+  std::vector<failure> all;
+  all.reserve(errors_.size() + static_cast<std::size_t>(not_started));
+  for (auto& [item, error] : errors_) {
+    if (item < known - not_started) all.push_back({static_cast<std::size_t>(item), std::move(error)});
+  }
+  std::sort(all.begin(), all.end(), [](const failure& a, const failure& b) { return a.index < b.index; });
+  for (index item = known - not_started; item < known; ++item) {
+    all.push_back({static_cast<std::size_t>(item), any_error(cut_short(how))});
+  }
+  errors_.clear();
+  return all;
+}
+
+void throw_group(std::size_t size, run_status status, const std::vector<failure>& failures) {
+  std::string text = std::to_string(failures.size()) + " of " + std::to_string(size) + " items failed";
+  switch (status) {
+    case run_status::completed:
+      break;
+    case run_status::stopped:
+      text += "; the run was stopped";
+      break;
+    case run_status::timed_out:
+      text += "; the run's timeout had passed";
+      break;
+    case run_status::aborted:
+      text += "; the run was aborted, since more than max_errors items had failed";
+      break;
+  }
+  constexpr std::size_t shown = 3;
+  for (std::size_t i = 0; i < failures.size() && i < shown; ++i) {
+    text += "\n  item " + std::to_string(failures[i].index) + ": " + std::string(failures[i].error.type_name()) + ": " +
+            failures[i].error.what();
+  }
+  if (failures.size() > shown) text += "\n  and " + std::to_string(failures.size() - shown) + " more";
+  throw exception_group(std::move(text), failures);
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace centimane

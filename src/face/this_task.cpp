@@ -1,0 +1,17 @@
+#include "centimane/this_task.hpp"
+
+#include "process/worker.hpp"
+#include "thread/thread_place.hpp"
+
+namespace centimane {
+inline namespace v0 {
+namespace this_task {
+
+bool stop_requested() noexcept {
+  const auto* stop = detail::here().stop;
+  return (stop != nullptr && stop->load(std::memory_order_relaxed)) || engine::stop_requested();
+}
+
+}  // namespace this_task
+}  // namespace v0
+}  // namespace centimane
