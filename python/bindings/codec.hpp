@@ -1,0 +1,38 @@
+// Python values as bytes. One tag, then the value: scalars, strings, bytes and flat tuples of them are written by hand,
+// at a tenth of what pickling them costs; everything else is a pickle. Exact types only: a subclass of int is not an
+// int here.
+//
+//   N None   T True   F False   j int8   i int64   d double   s u32 length, UTF-8   b u64 length, bytes
+//   t u8 count, elements   P a pickle, to the end
+//
+// Promises: decode(encode(x)) has the type and the value of x; a damaged record raises, it never reads outside its
+// bytes. Needs the GIL.
+#pragma once
+#include "centimane/bytes.hpp"
+#include "object.hpp"
+
+namespace centimane::python {
+
+/// What to call when plain pickle is not enough. Borrowed references; null where there is nothing to call.
+struct pickling {
+  PyObject* rescue = nullptr;  ///< rescue(value, error) -> bytes: pickle refused. Raises if there is no way
+  PyObject* met_main =
+      nullptr;  ///< met_main(value) -> bytes | None: the pickle names __main__; a definition that workers lack
+};
+
+/// Appends `value`. False: the error indicator is set, nothing was appended. What a worker must be told before, if
+/// anything, goes to `before`.
+bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before = nullptr);
+
+/// The value, or null with the error indicator set. Takes all of `in`.
+PyObject* decode_value(reader in);
+
+/// Plain pickle of `value` as bytes, or nothing with the error indicator set.
+ref pickle_dumps(PyObject* value);
+/// What the pickle says, or nothing with the error indicator set.
+ref pickle_loads(std::span<const std::byte> bytes);
+
+/// Looks up pickle's C functions. False: the error indicator is set.
+bool prepare_codec();
+
+}  // namespace centimane::python

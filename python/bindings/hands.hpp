@@ -1,0 +1,34 @@
+// The threads of executor "thread". Each is a Python thread that stays here in one call and waits for work, so that
+// runs find warm hands; one that finds none for a while leaves. Threads are started by Python (`threading.Thread`):
+// names, tracing, debuggers and thread-locals are as everywhere.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "object.hpp"
+#include "thread/crew.hpp"
+
+namespace centimane::python {
+
+class run;
+
+/// One stay at a crew's work. `owner` keeps the run alive while the hand is in it; a run that is gone needs no hands.
+struct stay {
+  std::weak_ptr<run> owner;
+  engine::hand pass;
+};
+
+/// Sends n hands there. Wakes idle ones, has `start_threads(n)` called for the rest. With or without the GIL. Throws
+/// what starting a thread raises (as raised, error indicator set) only if no hand at all is there.
+void hire(std::uint32_t n, const stay& where);
+
+/// A Python thread's whole life as a hand; called by its target. With the GIL.
+void live_as_hand(double idle_seconds);
+/// Idle hands leave; answers how many hands are left (at work). With the GIL, which is given away meanwhile.
+std::size_t dismiss_hands(double patience_seconds);
+/// In a forked child: no hand has come along.
+void forget_hands() noexcept;
+/// Called with the number of threads to start; for the life of the process.
+void set_thread_starter(PyObject* start_threads);
+
+}  // namespace centimane::python

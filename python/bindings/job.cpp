@@ -1,0 +1,485 @@
+// See job.hpp.
+#include "job.hpp"
+
+#include <cxxabi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "item_result.hpp"
+#include "platform/fork_generation.hpp"
+#include "ticks.hpp"
+
+namespace centimane::python {
+namespace {
+
+/// How long running tasks may go on after Ctrl-C before they are cut off: on processes killed, on threads left behind.
+constexpr nanos process_grace = 3'000'000'000, thread_grace = 1'000'000'000;
+/// How long the end of what was cut off is waited for.
+constexpr nanos cut_grace = 5'000'000'000;
+/// A progress bar hears from us about this often.
+constexpr double bar_seconds = 0.05;
+/// C functions do not look for signals: we do, each so many items.
+constexpr std::uint64_t items_a_look = 1024;
+
+std::atomic<std::uint64_t> next_serial{1};
+thread_local std::unordered_set<std::uint64_t> initialised;  // serials of the runs this thread is ready for
+
+const char* name_of(policy::outcome how) {
+  switch (how) {
+    case policy::outcome::died:
+      return "died";
+    case policy::outcome::overtime:
+      return "overtime";
+    default:
+      return "cancelled";
+  }
+}
+
+const char* name_of(engine::stage where) {
+  switch (where) {
+    case engine::stage::none:
+      return "";
+    case engine::stage::sent:
+      return "sent";
+    case engine::stage::claim:
+      return "claim";
+    case engine::stage::read_args:
+      return "read_args";
+    case engine::stage::run:
+      return "run";
+    case engine::stage::write_result:
+      return "write_result";
+    case engine::stage::zygote:
+      return "zygote";
+    case engine::stage::protocol:
+      return "protocol";
+    case engine::stage::write_args:
+      return "write_args";
+    case engine::stage::read_result:
+      return "read_result";
+    case engine::stage::start:
+      return "start";
+  }
+  return "";
+}
+
+/// The interpreter's end unwinds threads that ask for the GIL (up to 3.13). Nothing of ours may be unwound so:
+/// destructors would run without the GIL, and a noexcept frame would abort the process. The thread waits for the
+/// process to end instead.
+[[noreturn]] void wait_for_the_end() {
+  for (;;) ::pause();
+}
+
+/// User code, which may be where a thread learns that the interpreter has ended.
+template <class Call>
+ref user_call(Call call) {
+  try {
+    return ref::steal(call());
+  } catch (abi::__forced_unwind&) {
+    wait_for_the_end();
+  }
+}
+
+/// The GIL for the time of a hand's call into Python; nothing on a thread that has it.
+class in_python {
+ public:
+  in_python() : hand_(hand_state) {
+    if (hand_ != nullptr) {
+      hand_state = nullptr;
+      enter_python(hand_);
+    }
+  }
+  in_python(const in_python&) = delete;
+  in_python& operator=(const in_python&) = delete;
+  ~in_python() {
+    if (hand_ != nullptr) hand_state = PyEval_SaveThread();
+  }
+
+ private:
+  PyThreadState* hand_;
+};
+
+}  // namespace
+
+thread_local PyThreadState* hand_state = nullptr;
+
+void enter_python(PyThreadState* state) {
+  try {
+    PyEval_RestoreThread(state);
+  } catch (abi::__forced_unwind&) {
+    wait_for_the_end();
+  }
+}
+
+ref explain(PyObject* make, std::uint64_t item, std::uint32_t attempt, const engine::trouble& why, bool run_timed_out) {
+  return ref::steal(PyObject_CallFunction(
+      make, "KIssiiLiOOOs#s#LO", static_cast<unsigned long long>(item), static_cast<unsigned int>(attempt),
+      name_of(why.how), name_of(why.where), why.signal, why.exit_code, static_cast<long long>(why.pid), why.worker,
+      why.likely_oom ? Py_True : Py_False, why.poison ? Py_True : Py_False, why.unkillable ? Py_True : Py_False,
+      why.text.data(), static_cast<Py_ssize_t>(why.text.size()), why.stack.data(),
+      static_cast<Py_ssize_t>(why.stack.size()), static_cast<long long>(why.limit),
+      run_timed_out ? Py_True : Py_False));
+}
+
+job::job(job_options options)
+    : options_(std::move(options)), born_(platform::fork_generation()), serial_(next_serial.fetch_add(1)) {
+  pickling_.rescue = options_.rescue.get();
+  pickling_.met_main = options_.met_main.get();
+  each_ = options_.on_result || options_.on_progress;
+  context_ = ref::steal(PyContext_CopyCurrent());
+  if (!context_) throw raised{};
+}
+
+job::~job() = default;
+
+std::optional<std::uint64_t> job::total_tasks() const {
+  auto items = source_.total();
+  if (!items) return std::nullopt;
+  return (*items + options_.chunk - 1) / options_.chunk;
+}
+
+std::uint64_t job::end_item(index task) const noexcept {
+  return std::min(first_item(task) + options_.chunk, source_.known());
+}
+
+// ---- items
+
+engine::pulled job::pull(index at_most) {
+  engine::pulled got;
+  if (stopping()) return got;  // the source is not touched any more
+  const std::uint64_t chunk = options_.chunk;
+  got = source_.pull(at_most * chunk - source_.known() % chunk, outcomes);
+  if (got.failed) {
+    ref error = take_error();
+    if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) {
+      interrupted(std::move(error));
+    } else if (!error_) {
+      error_ = std::move(error);
+    }
+  } else if (!check_signals()) {
+    got.ended = false;
+  }
+  const std::uint64_t tasks = (source_.known() + (got.ended ? chunk - 1 : 0)) / chunk;
+  got.count = tasks - tasks_known_;
+  tasks_known_ = tasks;
+  if (platform::fork_generation() != born_) throw forked{};
+  return got;
+}
+
+/// What goes to a worker: the item, or the list of a chunk's items.
+ref job::argument(index task) const {
+  if (options_.chunk == 1) return source_.item(task, outcomes);
+  const std::uint64_t begin = first_item(task), end = end_item(task);
+  ref list = ref::steal(PyList_New(static_cast<Py_ssize_t>(end - begin)));
+  if (!list) return {};
+  for (std::uint64_t i = begin; i < end; ++i) {
+    ref item = source_.item(i, outcomes);
+    if (!item) return {};
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i - begin), item.release());
+  }
+  return list;
+}
+
+void job::fail_task(index task, const ref& error, float seconds) {
+  for (std::uint64_t i = first_item(task); i < end_item(task); ++i) outcomes.put_error(i, error, seconds);
+}
+
+engine::verdict job::encode(index task, writer& out) {
+  ref value = argument(task), before;
+  if (value && encode_value(value.get(), out, pickling_, &before)) {
+    if (before && define) define(before.get());
+    return {};
+  }
+  ref error = take_error();
+  if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) interrupted(error);
+  fail_task(task, error, -1);
+  return {.ok = false};
+}
+
+std::uint64_t job::definition(index) const { return function_id_; }
+
+// ---- outcomes
+
+bool job::decode_chunk(index task, reader in, float seconds) {
+  ref list = ref::steal(decode_value(in));
+  const std::uint64_t begin = first_item(task), n = end_item(task) - begin;
+  if (!list) return false;
+  // A list of values, or a tuple (values, {place: described error}) if some failed.
+  ref errors;
+  if (PyTuple_CheckExact(list.get()) && PyTuple_GET_SIZE(list.get()) == 2) {
+    errors = ref::borrow(PyTuple_GET_ITEM(list.get(), 1));
+    list = ref::borrow(PyTuple_GET_ITEM(list.get(), 0));
+  }
+  if (!PyList_CheckExact(list.get()) || static_cast<std::uint64_t>(PyList_GET_SIZE(list.get())) != n ||
+      (errors && !PyDict_CheckExact(errors.get()))) {
+    PyErr_SetString(PyExc_ValueError, "damaged record: not the outcomes of a chunk");
+    return false;
+  }
+  const float each = seconds / static_cast<float>(n);
+  for (std::uint64_t k = 0; k < n; ++k) {
+    outcomes.put_value(begin + k, ref::borrow(PyList_GET_ITEM(list.get(), static_cast<Py_ssize_t>(k))), each);
+  }
+  if (errors) {
+    PyObject *place = nullptr, *record = nullptr;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(errors.get(), &at, &place, &record) != 0) {
+      std::uint64_t k = PyLong_AsUnsignedLongLong(place);
+      if (k >= n)
+        return PyErr_Clear(), PyErr_SetString(PyExc_ValueError, "damaged record: no such place in the chunk"), false;
+      ref error = ref::steal(
+          PyObject_CallFunction(options_.rebuild.get(), "OK", record, static_cast<unsigned long long>(begin) + k));
+      if (!error) return false;
+      outcomes.put_error(begin + k, std::move(error), each);
+    }
+  }
+  return true;
+}
+
+engine::verdict job::decode(index task, bool ok, reader in) {
+  if (closed_) return {.ok = ok};
+  float seconds = 0;
+  if (in.remaining() >= sizeof seconds) seconds = in.raw<float>();
+  if (ok && options_.chunk > 1) {
+    if (decode_chunk(task, in, seconds)) return {};
+  } else if (ref value = ref::steal(decode_value(in)); value) {
+    if (ok) {
+      outcomes.put_value(task, std::move(value), seconds);
+      outcomes.drop_item(task);
+      return {};
+    }
+    ref error = ref::steal(PyObject_CallFunction(options_.rebuild.get(), "OK", value.get(),
+                                                 static_cast<unsigned long long>(first_item(task))));
+    if (error) {
+      fail_task(task, error, seconds);
+      return {.ok = false};
+    }
+  }
+  // The record is whole, but this process cannot make an object of it.
+  ref cause = take_error();
+  if (PyErr_GivenExceptionMatches(cause.get(), PyExc_KeyboardInterrupt) != 0) interrupted(cause);
+  ref error = ref::steal(PyObject_CallFunction(options_.rebuild.get(), "OK", cause.get(),
+                                               static_cast<unsigned long long>(first_item(task))));
+  if (!error) error = take_error();
+  fail_task(task, error, seconds);
+  return {.ok = false};
+}
+
+engine::verdict job::fail(index task, std::uint32_t attempt, const engine::trouble& why) {
+  const bool begun = why.how != policy::outcome::cancelled || why.pid != 0;
+  const bool late = monotonic_now() >= options_.deadline;
+  ref error = explain(options_.trouble.get(), first_item(task), begun ? attempt : 0, why, late);
+  if (!error) error = take_error();
+  fail_task(task, error, begun ? 0 : -1);
+  return {.ok = false};
+}
+
+// ---- attempts in this process
+
+ref job::call(PyObject* item) const {
+  if (!options_.star) return user_call([&] { return PyObject_CallOneArg(options_.function.get(), item); });
+  if (PyTuple_CheckExact(item)) return user_call([&] { return PyObject_Call(options_.function.get(), item, nullptr); });
+  ref arguments = ref::steal(PySequence_Tuple(item));
+  return arguments ? user_call([&] { return PyObject_Call(options_.function.get(), arguments.get(), nullptr); })
+                   : ref();
+}
+
+/// Runs one item here. tick: when the one before it ended, so that one look at the counter an item is enough.
+bool job::run_one(std::uint64_t i, bool in_context, std::uint64_t& tick) {
+  ref item = source_.item(i, outcomes);
+  ref value;
+  if (!item) {
+  } else if (in_context) {
+    ref context = ref::steal(PyContext_Copy(context_.get()));
+    if (context && PyContext_Enter(context.get()) == 0) {
+      value = call(item.get());
+      if (!value) {
+        ref error = take_error();  // Exit must not see an error indicator
+        PyContext_Exit(context.get());
+        put_error_back(std::move(error));
+      } else {
+        PyContext_Exit(context.get());
+      }
+    }
+  } else {
+    value = call(item.get());
+  }
+  const std::uint64_t now = ticks();
+  const float seconds = seconds_between(tick, now);
+  tick = now;
+  if (closed_) return PyErr_Clear(), false;
+  outcomes.drop_item(i);
+  if (value) {
+    outcomes.put_value(i, std::move(value), seconds);
+    return true;
+  }
+  ref error = take_error();
+  // Inline, on the caller's own thread, this is Ctrl-C and not the item's affair.
+  if (!in_context && PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) interrupted(error);
+  outcomes.put_error(i, std::move(error), seconds);
+  return false;
+}
+
+engine::verdict job::invoke(index task, std::uint32_t, int worker) {
+  engine::verdict last;
+  invoke_range(task, 1, worker, last);
+  return last;
+}
+
+index job::invoke_range(index first, index n, int, engine::verdict& last) {
+  const bool on_hand = where_ == where::threads;
+  last = {};
+  in_python now;
+  std::uint64_t tick = ticks();
+  for (index k = 0; k < n; ++k) {
+    if (!run_one(first + k, on_hand, tick)) {
+      last = {.ok = false};
+      return k + 1;
+    }
+    if (!on_hand && (k + 1) % items_a_look == 0 && !check_signals()) return k + 1;
+  }
+  return n;
+}
+
+bool job::begin_hand() {
+  if (!options_.initializer || initialised.contains(serial_)) return true;
+  if (error_) return false;
+  ref done = user_call([&] { return PyObject_CallNoArgs(options_.initializer.get()); });
+  if (!done) {
+    give_up(take_error());
+    return false;
+  }
+  initialised.insert(serial_);
+  return true;
+}
+
+// ---- callbacks and stopping
+
+void job::give_up(ref error) {
+  if (!error_) error_ = std::move(error);
+}
+
+void job::interrupted(ref error) {
+  ++interrupts_;
+  if (interrupts_ == 1) {
+    error_ = std::move(error);
+    grace_until_ = monotonic_now() + (where_ == where::processes ? process_grace : thread_grace);
+  } else {
+    grace_until_ = monotonic_now();
+  }
+}
+
+/// Signals reach Python only on the main thread; elsewhere this does nothing.
+bool job::check_signals() {
+  if (PyErr_CheckSignals() == 0) return !stopping();
+  ref error = take_error();
+  interrupted(std::move(error));
+  return false;
+}
+
+bool job::here() const noexcept { return platform::fork_generation() == born_; }
+
+bool job::stopping() { return static_cast<bool>(error_); }
+
+PyObject* job::item_result(std::uint64_t i, const shelf::outcome& outcome) {
+  return make_item_result(i, outcome.ok ? outcome.what : nullptr, outcome.ok ? nullptr : outcome.what,
+                          outcome.seconds < 0 ? 0 : 1,
+                          outcome.seconds > 0 ? static_cast<double>(outcome.seconds) : 0.0);
+}
+
+/// Tells the callbacks that a task's items have their outcomes. False: the run stops.
+bool job::note(index task, std::uint64_t items) {
+  const std::uint64_t begin = first_item(task);
+  const long long total = options_.length_hint >= 0 ? options_.length_hint : static_cast<long long>(source_.known());
+  for (std::uint64_t i = begin; i < begin + items; ++i) {
+    ++done_;
+    if (options_.on_result && !error_) {
+      ref result = ref::steal(item_result(i, outcomes.get(i)));
+      ref answer = result ? ref::steal(PyObject_CallOneArg(options_.on_result.get(), result.get())) : ref();
+      if (!answer) give_up(take_error());
+    }
+    if (options_.on_progress && !error_) {
+      ref answer = ref::steal(
+          PyObject_CallFunction(options_.on_progress.get(), "KL", static_cast<unsigned long long>(done_), total));
+      if (!answer) give_up(take_error());
+    }
+  }
+  if (platform::fork_generation() != born_) throw forked{};  // a callback forked, and this is the child
+  if (error_ && interrupts_ == 0 && PyErr_GivenExceptionMatches(error_.get(), PyExc_KeyboardInterrupt) != 0)
+    interrupted(error_);
+  if (options_.on_bar && !error_) {
+    const std::uint64_t now = ticks();
+    if (last_bar_ == 0 || static_cast<double>(seconds_between(last_bar_, now)) > bar_seconds) {
+      last_bar_ = now;
+      last_progress();
+    }
+  }
+  return !stopping();
+}
+
+void job::last_progress() {
+  if (!options_.on_bar) return;
+  const long long total = options_.length_hint >= 0 ? options_.length_hint : static_cast<long long>(source_.known());
+  ref answer =
+      ref::steal(PyObject_CallFunction(options_.on_bar.get(), "KL", static_cast<unsigned long long>(done_), total));
+  if (!answer) give_up(take_error());
+}
+
+bool job::settled(index task, bool, std::uint32_t, int) {
+  const std::uint64_t items = end_item(task) - first_item(task);
+  if (options_.chunk > 1) {
+    for (std::uint64_t i = first_item(task); i < end_item(task); ++i) outcomes.drop_item(i);
+  } else {
+    outcomes.drop_item(task);
+  }
+  return note(task, items) && check_signals();
+}
+
+bool job::settled_values(index first, index n, int) {
+  if (options_.chunk > 1) {
+    for (index task = first; task < first + n; ++task) {
+      if (!settled(task, true, 1, -1)) return false;
+    }
+    return true;
+  }
+  done_ += n - 1;
+  return note(first + n - 1, 1) && check_signals();
+}
+
+bool job::idle(void (*sleep)(void*), void* context) {
+  if (closed_) {  // an executor is being taken down: nothing can be thrown any more
+    without_gil others;
+    sleep(context);
+    return true;
+  }
+  if (platform::fork_generation() != born_) throw forked{};
+  const nanos now = monotonic_now();
+  // Threads cannot be ended: at the run's end their tasks are left to themselves.
+  if (where_ == where::threads && now >= options_.deadline) {
+    timed_out_ = true;
+    throw abandoned{};
+  }
+  if (error_ && interrupts_ == 0) throw abandoned{};
+  if (interrupts_ > 0 && now >= grace_until_) {
+    if (where_ == where::processes && !cut_ && cut_off) {
+      cut_ = true;
+      grace_until_ = now + cut_grace;
+      cut_off();
+    } else {
+      throw abandoned{};
+    }
+  }
+  {
+    without_gil others;
+    sleep(context);
+  }
+  return check_signals();
+}
+
+std::string job::describe(index task) const {
+  if (options_.chunk == 1) return "item " + std::to_string(task);
+  return "items " + std::to_string(first_item(task)) + " to " + std::to_string(end_item(task) - 1);
+}
+
+}  // namespace centimane::python

@@ -1,0 +1,138 @@
+// The Python side of one run: the engine's `payload` over Python objects. Holds the function, the items, the outcomes
+// and the callbacks; decides nothing about when or where something runs.
+//
+// An index of the engine is a task: one item, or one chunk of `chunk` items where the user named a chunk size.
+// All of it needs the GIL; `invoke_range` takes it by itself on a hand's thread, `idle` gives it away while it sleeps.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "centimane/detail/payload.hpp"
+#include "codec.hpp"
+#include "shelf.hpp"
+#include "source.hpp"
+
+namespace centimane::python {
+
+using engine::index;
+using engine::nanos;
+
+/// Thrown by idle() through the driver: what still runs is left to itself, its outcome will not be looked at.
+struct abandoned {};
+/// Thrown through the driver in a process that was forked in the middle of a run: the run is not here.
+struct forked {};
+
+enum class where : std::uint8_t { nowhere, here, threads, processes };
+
+struct job_options {
+  ref function;
+  bool star = false;        ///< the item is a tuple of arguments
+  std::uint64_t chunk = 1;  ///< items a task
+  bool stream = false;      ///< outcomes are taken one by one
+  nanos deadline = policy::never;
+  ref on_result;               ///< on_result(ItemResult)
+  ref on_progress;             ///< on_progress(done, total), each item
+  ref on_bar;                  ///< on_bar(done, total), now and then
+  ref initializer;             ///< once a thread, before its first item
+  ref trouble;                 ///< makes the exception of a death, a timeout or a cancellation
+  ref rebuild;                 ///< makes the exception that a worker described
+  ref rescue, met_main;        ///< see pickling
+  long long length_hint = -1;  ///< for on_progress: len() of a source that is pulled all the same
+};
+
+class job final : public engine::payload {
+ public:
+  explicit job(job_options options);
+  ~job() override;
+  bool open(PyObject* items) { return source_.open(items); }
+
+  // ---- engine::payload
+  engine::pulled pull(index at_most) override;
+  engine::verdict encode(index task, writer& out) override;
+  engine::verdict decode(index task, bool ok, reader in) override;
+  engine::verdict invoke(index task, std::uint32_t attempt, int worker) override;
+  index invoke_range(index first, index n, int worker, engine::verdict& last) override;
+  [[nodiscard]] std::uint64_t definition(index task) const override;
+  engine::verdict fail(index task, std::uint32_t attempt, const engine::trouble& why) override;
+  bool settled(index task, bool ok, std::uint32_t attempt, int worker) override;
+  bool settled_values(index first, index n, int worker) override;
+  [[nodiscard]] bool wants_each() const override { return each_; }
+  bool idle(void (*sleep)(void*), void* context) override;
+  [[nodiscard]] std::string describe(index task) const override;
+
+  // ---- for the run around it
+  /// Where attempts happen; before the driver begins.
+  void place(where executor, std::uint64_t function_id = 0) {
+    where_ = executor;
+    function_id_ = function_id;
+  }
+  /// What gives workers a definition, and what cuts off what runs. Empty before and after the run.
+  std::function<void(PyObject* bytes)> define;
+  std::function<void()> cut_off;
+  /// Tasks, if their number is known from the start.
+  [[nodiscard]] std::optional<std::uint64_t> total_tasks() const;
+  [[nodiscard]] std::uint64_t known_items() const noexcept { return source_.known(); }
+  [[nodiscard]] std::uint64_t chunk() const noexcept { return options_.chunk; }
+  [[nodiscard]] bool stream() const noexcept { return options_.stream; }
+  [[nodiscard]] nanos deadline() const noexcept { return options_.deadline; }
+  /// The error that ends the run: of a callback, of the source, of a signal handler.
+  [[nodiscard]] const ref& error() const noexcept { return error_; }
+  [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
+  /// Ends the run with an error from outside (a thread's initializer). Its driver sees it when it wakes.
+  void give_up(ref error);
+  /// False in a copy that a fork made.
+  [[nodiscard]] bool here() const noexcept;
+  /// From now on outcomes that come are dropped.
+  void close() noexcept { closed_ = true; }
+  /// A hand begins its stay. False: its initializer failed, it must not work.
+  bool begin_hand();
+  /// The progress bar's last word.
+  void last_progress();
+
+  /// An outcome as ItemResult: of item i, which has one. Null with the error indicator set.
+  static PyObject* item_result(std::uint64_t i, const shelf::outcome& outcome);
+  shelf outcomes;
+
+ private:
+  [[nodiscard]] std::uint64_t first_item(index task) const noexcept { return task * options_.chunk; }
+  [[nodiscard]] std::uint64_t end_item(index task) const noexcept;
+  [[nodiscard]] ref argument(index task) const;
+  [[nodiscard]] ref call(PyObject* item) const;
+  bool run_one(std::uint64_t item, bool in_context, std::uint64_t& tick);
+  void fail_task(index task, const ref& error, float seconds);
+  bool decode_chunk(index task, reader in, float seconds);
+  bool note(index task, std::uint64_t items);
+  bool stopping();
+  bool check_signals();
+  void interrupted(ref error);
+
+  job_options options_;
+  source source_;
+  pickling pickling_;
+  ref context_;  ///< the caller's context, copied for each task on a thread
+  ref error_;
+  const std::uint32_t born_;  ///< fork generation
+  const std::uint64_t serial_;
+  where where_ = where::nowhere;
+  std::uint64_t function_id_ = 0;
+  std::uint64_t tasks_known_ = 0;
+  std::uint64_t done_ = 0;  ///< items with an outcome
+  std::uint64_t last_bar_ = 0;
+  int interrupts_ = 0;
+  nanos grace_until_ = policy::never;
+  bool each_ = false, closed_ = false, timed_out_ = false, cut_ = false;
+};
+
+/// The exception from an engine's account, by way of `make(item, attempt, how, stage, …)`.
+ref explain(PyObject* make, std::uint64_t item, std::uint32_t attempt, const engine::trouble& why, bool run_timed_out);
+
+/// On a hand's thread, outside invoke: the thread state to come back with. Null elsewhere.
+extern thread_local PyThreadState* hand_state;
+
+/// Takes the GIL back on a hand's thread. If the interpreter is being torn down meanwhile, the thread stops here for
+/// good: it must neither run Python nor unwind.
+void enter_python(PyThreadState* state);
+
+}  // namespace centimane::python

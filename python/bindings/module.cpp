@@ -1,0 +1,264 @@
+// The extension module centimane._core: what Python may ask of the engine. Everything here runs once a call, not once
+// an item (but Run.__next__, which is a raw slot). Private: its only user is the package around it.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <vector>
+
+#include "centimane/cpu_count.hpp"
+#include "centimane/errors.hpp"
+#include "hands.hpp"
+#include "item_result.hpp"
+#include "platform/fork_generation.hpp"
+#include "process/worker.hpp"
+#include "run.hpp"
+#include "ticks.hpp"
+#include "worker_side.hpp"
+
+namespace nb = nanobind;
+
+namespace centimane::python {
+namespace {
+
+std::span<const std::byte> view(const nb::bytes& b) {
+  return {reinterpret_cast<const std::byte*>(b.c_str()), b.size()};
+}
+
+/// C++ and Python errors alike, as nanobind wants them.
+template <class Body>
+auto checked(Body body) {
+  try {
+    return body();
+  } catch (...) {
+    translate_exception();
+  }
+  throw nb::python_error();
+}
+
+nanos from_seconds(double seconds) {
+  constexpr double longest = 9e9;  // 285 years: no limit
+  return seconds >= longest ? policy::never : static_cast<nanos>(seconds * 1e9);
+}
+
+/// Bytes objects: paths and variables need not be text.
+std::vector<std::string> strings(const nb::list& all) {
+  std::vector<std::string> made;
+  for (nb::handle one : all) {
+    auto bytes = nb::cast<nb::bytes>(one);
+    made.emplace_back(bytes.c_str(), bytes.size());
+  }
+  return made;
+}
+
+// ---- Pool
+
+class pool_handle {
+ public:
+  pool_handle(std::uint32_t workers, std::uint64_t max_tasks, double idle_after, const nb::bytes& set_up,
+              const nb::list& argument_bytes, const nb::list& environment_bytes) {
+    std::vector<std::string> arguments = strings(argument_bytes), environment = strings(environment_bytes);
+    engine::pool_rules rules;
+    rules.workers = workers;
+    rules.max_tasks = max_tasks;
+    rules.idle_after = from_seconds(idle_after);
+    rules.set_up.assign(view(set_up).begin(), view(set_up).end());
+    rules.log = [](const std::string& line) {
+      std::string text = "centimane: " + line + "\n";
+      std::fwrite(text.data(), 1, text.size(), stderr);
+    };
+    const bool fork_here = arguments.empty();
+    if (fork_here) {
+      rules.make_zygote = [] {
+        // Only the thread that opened the pool may copy this process; the engine's own cannot.
+        if (hand_state != nullptr || PyGILState_Check() == 0)
+          throw start_failed("the process that forks workers was lost; with start=\"fork\" it cannot be made again");
+        return engine::zygote::fork_here(python_hooks());
+      };
+    } else {
+      rules.make_zygote = [arguments = std::move(arguments), environment = std::move(environment)] {
+        std::vector<char*> argv, envp;
+        for (const auto& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+        for (const auto& e : environment) envp.push_back(const_cast<char*>(e.c_str()));
+        argv.push_back(nullptr);
+        envp.push_back(nullptr);
+        return engine::zygote::spawn(arguments.front().c_str(), argv.data(), envp.data());
+      };
+    }
+    checked([&] {
+      if (fork_here) {
+        pool_ = engine::pool::open(std::move(rules));
+      } else {
+        without_gil others;
+        pool_ = engine::pool::open(std::move(rules));
+      }
+    });
+  }
+  pool_handle(const pool_handle&) = delete;
+  pool_handle& operator=(const pool_handle&) = delete;
+  ~pool_handle() {
+    without_gil others;
+    pool_.reset();
+  }
+  void close(double grace) {
+    checked([&] {
+      if (!pool_ || !pool_->usable()) return;
+      without_gil others;
+      pool_->close(from_seconds(grace));
+    });
+  }
+  [[nodiscard]] bool usable() const noexcept { return pool_->usable(); }
+  [[nodiscard]] nb::list status() const {
+    nb::list all;
+    for (const auto& w : pool_->status()) all.append(nb::make_tuple(w.index, w.pid, w.state, w.done));
+    return all;
+  }
+  [[nodiscard]] const std::shared_ptr<engine::pool>& get() const noexcept { return pool_; }
+
+ private:
+  std::shared_ptr<engine::pool> pool_;
+};
+
+// ---- Run
+
+class run_handle {
+ public:
+  run_handle(nb::object function, nb::object items, bool star, std::uint64_t chunk, bool stream, bool ordered,
+             std::uint64_t window, double timeout, nb::object on_result, nb::object on_progress, nb::object on_bar,
+             nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object met_main,
+             long long length_hint) {
+    checked([&] {
+      job_options o;
+      o.function = ref::borrow(function.ptr());
+      o.star = star;
+      o.chunk = chunk;
+      o.stream = stream;
+      o.deadline = timeout < 0 ? policy::never : policy::later(monotonic_now(), from_seconds(timeout));
+      o.on_result = ref::unless_none(on_result.ptr());
+      o.on_progress = ref::unless_none(on_progress.ptr());
+      o.on_bar = ref::unless_none(on_bar.ptr());
+      o.initializer = ref::unless_none(initializer.ptr());
+      o.trouble = ref::borrow(trouble.ptr());
+      o.rebuild = ref::borrow(rebuild.ptr());
+      o.rescue = ref::unless_none(rescue.ptr());
+      o.met_main = ref::unless_none(met_main.ptr());
+      o.length_hint = length_hint;
+      run_ = std::make_shared<run>(std::move(o), items.ptr(), window, ordered);
+    });
+  }
+  run_handle(const run_handle&) = delete;
+  run_handle& operator=(const run_handle&) = delete;
+  ~run_handle() {
+    if (run_) run_->close();
+  }
+  void on_this_thread() {
+    checked([&] { run_->on_this_thread(); });
+  }
+  void on_threads(std::uint32_t workers) {
+    checked([&] { run_->on_threads(workers); });
+  }
+  void on_processes(const pool_handle& pool, const nb::bytes& function, const nb::bytes& state, double task_timeout) {
+    checked([&] {
+      run_->on_processes(pool.get(), view(function), view(state),
+                         task_timeout < 0 ? policy::never : from_seconds(task_timeout));
+    });
+  }
+  int finish() {
+    return checked([&] { return static_cast<int>(run_->finish()); });
+  }
+  nb::object collect(nb::handle not_run) {
+    PyObject* all = run_->collect(not_run.ptr());
+    if (all == nullptr) throw nb::python_error();
+    return nb::steal(all);
+  }
+  void close() {
+    checked([&] { run_->close(); });
+  }
+  [[nodiscard]] run& get() const noexcept { return *run_; }
+
+ private:
+  std::shared_ptr<run> run_;
+};
+
+PyObject* run_next(PyObject* self) {
+  try {
+    return nb::inst_ptr<run_handle>(self)->get().next();
+  } catch (...) {
+    translate_exception();
+    return nullptr;
+  }
+}
+
+PyType_Slot run_slots[] = {{Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
+                           {Py_tp_iternext, reinterpret_cast<void*>(run_next)},
+                           {0, nullptr}};
+
+// ---- for tests: a value there and back
+
+nb::bytes encode(nb::handle value, nb::handle rescue) {
+  writer out;
+  pickling how;
+  if (!rescue.is_none()) how.rescue = rescue.ptr();
+  if (!encode_value(value.ptr(), out, how)) throw nb::python_error();
+  return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
+}
+
+nb::object decode(const nb::bytes& record) {
+  PyObject* value = decode_value(reader(view(record)));
+  if (value == nullptr) throw nb::python_error();
+  return nb::steal(value);
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  nb::set_leak_warnings(false);  // a run that was left to its hands ends with the process
+  if (!prepare_codec()) throw nb::python_error();
+  (void)seconds_per_tick();
+
+  nb::class_<pool_handle>(m, "Pool")
+      .def(nb::init<std::uint32_t, std::uint64_t, double, const nb::bytes&, const nb::list&, const nb::list&>(),
+           nb::kw_only(), nb::arg("workers"), nb::arg("max_tasks"), nb::arg("idle_after"), nb::arg("set_up"),
+           nb::arg("arguments"), nb::arg("environment"))
+      .def("close", &pool_handle::close, nb::arg("grace"))
+      .def_prop_ro("usable", &pool_handle::usable)
+      .def("status", &pool_handle::status);
+
+  nb::class_<run_handle>(m, "Run", nb::type_slots(run_slots))
+      .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, double, nb::object,
+                    nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, long long>(),
+           nb::kw_only(), nb::arg("function"), nb::arg("items"), nb::arg("star"), nb::arg("chunk"), nb::arg("stream"),
+           nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
+           nb::arg("on_progress").none(), nb::arg("on_bar").none(), nb::arg("initializer").none(), nb::arg("trouble"),
+           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("met_main").none(), nb::arg("length_hint"))
+      .def("on_this_thread", &run_handle::on_this_thread)
+      .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
+      .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),
+           nb::arg("state"), nb::arg("task_timeout"))
+      .def("finish", &run_handle::finish)
+      .def("collect", &run_handle::collect, nb::arg("not_run"))
+      .def("close", &run_handle::close);
+
+  m.def("set_item_result", [](nb::handle type) {
+    if (!prepare_item_result(type.ptr())) throw nb::python_error();
+  });
+  m.def("set_thread_starter", [](nb::handle f) { set_thread_starter(f.ptr()); });
+  m.def(
+      "live_as_hand", [](double idle) { live_as_hand(idle); }, nb::arg("idle_seconds"));
+  m.def(
+      "dismiss_hands", [](double patience) { return dismiss_hands(patience); }, nb::arg("patience_seconds"));
+  m.def("forget_hands", [] { forget_hands(); });
+  m.def("fork_generation", [] { return platform::fork_generation(); });
+
+  m.def("cpu_count", [] { return centimane::cpu_count(); });
+  m.def("serve_zygote", [](int socket, long driver) { checked([&] { serve_zygote_here(socket, driver); }); });
+  m.def("crash_text", [] { return engine::crash_text(); });
+  m.def("stop_requested", [] { return engine::stop_requested(); });
+  m.def("soft_stop_due", [] { return engine::soft_stop_due(); });
+  m.def("stack_signal", [] { return engine::stack_signal(); });
+  m.def("stop_signal", [] { return engine::stop_signal(); });
+
+  m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
+  m.def("decode", &decode);
+}
+
+}  // namespace centimane::python

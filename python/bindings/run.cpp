@@ -1,0 +1,246 @@
+// See run.hpp.
+#include "run.hpp"
+
+#include <cerrno>
+#include <system_error>
+
+#include "centimane/errors.hpp"
+#include "hands.hpp"
+#include "platform/fork_generation.hpp"
+#include "thread/crew.hpp"
+#include "ticks.hpp"
+
+namespace centimane::python {
+namespace {
+
+std::span<const std::byte> bytes_of(PyObject* bytes) {
+  return {reinterpret_cast<const std::byte*>(PyBytes_AS_STRING(bytes)),
+          static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
+}
+
+void set_error(const char* name, const char* what) noexcept {
+  ref errors = ref::steal(PyImport_ImportModule("centimane._errors"));
+  ref type = errors ? ref::steal(PyObject_GetAttrString(errors.get(), name)) : ref();
+  if (type) PyErr_SetString(type.get(), what);
+}
+
+}  // namespace
+
+void translate_exception() noexcept {
+  try {
+    throw;
+  } catch (const raised&) {
+  } catch (const forked&) {
+    set_error("PoolForked", "this run belongs to the process that began it, not to its fork: begin a new one here");
+  } catch (const abandoned&) {
+    PyErr_SetString(PyExc_RuntimeError, "the run was left");
+  } catch (const pool_forked& e) {
+    set_error("PoolForked", e.what());
+  } catch (const pool_closed& e) {
+    set_error("PoolClosed", e.what());
+  } catch (const start_failed& e) {
+    set_error("StartFailed", e.what());
+  } catch (const resource_limit& e) {
+    set_error("ResourceLimit", e.what());
+  } catch (const error& e) {
+    set_error("Error", e.what());
+  } catch (const std::invalid_argument& e) {
+    PyErr_SetString(PyExc_ValueError, e.what());
+  } catch (const std::system_error& e) {
+    const int code = e.code().value();
+    if (code == EMFILE || code == ENFILE || code == EAGAIN || code == ENOMEM || code == ENOSPC) {
+      return set_error("ResourceLimit", e.what());
+    }
+    ref arguments = ref::steal(Py_BuildValue("(is)", e.code().value(), e.what()));
+    if (arguments) PyErr_SetObject(PyExc_OSError, arguments.get());
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_RuntimeError, e.what());
+  }
+}
+
+run::run(job_options options, PyObject* items, index window, bool ordered) : job_(std::move(options)) {
+  rules_.stream = job_.stream();
+  if (!job_.open(items)) throw raised{};
+  rules_.total = job_.total_tasks();
+  rules_.window = std::max<index>(1, (window + job_.chunk() - 1) / job_.chunk());
+  rules_.ordered = ordered;
+  rules_.deadline = job_.deadline();
+}
+
+void run::begin(where executor, std::uint64_t function_id) {
+  job_.place(executor, function_id);
+  job_.cut_off = [this] {
+    if (driver_) driver_->stop(true);
+  };
+  driver_ = std::make_unique<engine::driver>(job_, *port_, rules_);
+}
+
+void run::on_this_thread() {
+  port_ = std::make_unique<engine::solo>(job_);
+  begin(where::here, 0);
+}
+
+void run::on_threads(std::uint32_t workers) {
+  auto passes = std::make_shared<std::optional<engine::hand>>();
+  auto crew = std::make_unique<engine::crew>(job_, workers, false, [me = weak_from_this(), passes](std::uint32_t n) {
+    hire(n, {me, **passes});
+  });
+  passes->emplace(crew->pass());
+  port_ = std::move(crew);
+  begin(where::threads, 0);
+}
+
+void run::on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::byte> function,
+                       std::span<const std::byte> state, nanos task_timeout) {
+  auto port = std::make_unique<engine::process_port>(std::move(pool), job_, task_timeout);
+  processes_ = port.get();
+  port_ = std::move(port);
+  if (!state.empty()) define(state);
+  std::uint64_t id = processes_->define(function);
+  job_.define = [this](PyObject* bytes) { define(bytes_of(bytes)); };
+  begin(where::processes, id);
+}
+
+void run::define(std::span<const std::byte> blob) {
+  if (processes_ != nullptr) processes_->define(blob);
+}
+
+/// What every entry does: refuses a second thread, turns what comes through the driver into one of our ends.
+template <class Body>
+auto run::driving(Body body) {
+  if (busy_) {
+    PyErr_SetString(PyExc_ValueError, "this run is in use: by another thread, or by a callback of its own");
+    throw raised{};
+  }
+  busy_ = true;
+  struct guard {
+    bool& flag;
+    ~guard() { flag = false; }
+  } g{busy_};
+  try {
+    return body();
+  } catch (const forked&) {
+    disown();
+    throw;
+  }
+}
+
+policy::status run::finish() {
+  return driving([&] {
+    try {
+      status_ = driver_->finish();
+      leave(false);
+    } catch (const abandoned&) {
+      status_ = job_.timed_out() ? policy::status::timed_out : policy::status::stopped;
+      leave(true);
+    }
+    if (!job_.error()) job_.last_progress();
+    if (job_.error()) {
+      put_error_back(job_.error());
+      throw raised{};
+    }
+    return status_;
+  });
+}
+
+/// Lets go of the executor. abandon: hands may still be at work; the last of them takes the rest down.
+void run::leave(bool abandon) {
+  finished_ = true;
+  job_.close();
+  job_.define = {};
+  if (port_ == nullptr) return;
+  if (abandon && processes_ == nullptr) {
+    port_->recall(true);
+    return;
+  }
+  driver_.reset();
+  processes_ = nullptr;
+  port_.reset();  // may wait for a hand that is on its way out: through job::idle, which then only sleeps
+}
+
+PyObject* run::collect(PyObject* not_run) {
+  const std::uint64_t n = job_.known_items();
+  ref values = ref::steal(PyList_New(static_cast<Py_ssize_t>(n)));
+  ref errors = ref::steal(PyDict_New());
+  ref seconds = ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(n * sizeof(float))));
+  if (!values || !errors || !seconds) return nullptr;
+  float* second = reinterpret_cast<float*>(PyBytes_AS_STRING(seconds.get()));
+  for (std::uint64_t i = 0; i < n; ++i) {
+    shelf::outcome o = job_.outcomes.take(i);
+    ref what = ref::steal(o.what);
+    second[i] = what ? o.seconds : -1.0F;
+    if (what && o.ok) {
+      PyList_SET_ITEM(values.get(), static_cast<Py_ssize_t>(i), what.release());
+      continue;
+    }
+    PyList_SET_ITEM(values.get(), static_cast<Py_ssize_t>(i), ref::borrow(Py_None).release());
+    ref key = ref::steal(PyLong_FromUnsignedLongLong(i));
+    if (!key || PyDict_SetItem(errors.get(), key.get(), what ? what.get() : not_run) != 0) return nullptr;
+  }
+  return PyTuple_Pack(3, values.get(), errors.get(), seconds.get());
+}
+
+PyObject* run::next() {
+  return driving([&]() -> PyObject* {
+    for (;;) {
+      if (present_.count > 0) {
+        const std::uint64_t i = next_item_++;
+        shelf::outcome o = job_.outcomes.take(i);
+        ref what = ref::steal(o.what);
+        if (next_item_ >= std::min((present_.first + 1) * job_.chunk(), job_.known_items())) {
+          ++present_.first;
+          --present_.count;
+          if (!finished_) driver_->consumed(1);
+        }
+        if (what) return job_.item_result(i, o);
+        continue;
+      }
+      if (finished_) return nullptr;
+      try {
+        present_ = driver_->next();
+        next_item_ = present_.first * job_.chunk();
+        if (present_.count > 0) continue;
+        status_ = driver_->status();
+        leave(false);
+      } catch (const abandoned&) {
+        status_ = job_.timed_out() ? policy::status::timed_out : policy::status::stopped;
+        leave(true);
+      }
+      if (!job_.error()) job_.last_progress();
+      if (job_.error()) {
+        put_error_back(job_.error());
+        throw raised{};
+      }
+      if (status_ == policy::status::timed_out) {
+        set_error("TimedOut", "the stream's timeout has passed before all items had their outcome");
+        throw raised{};
+      }
+      return nullptr;
+    }
+  });
+}
+
+void run::disown() noexcept {
+  (void)driver_.release();
+  (void)port_.release();
+  finished_ = true;
+}
+
+void run::close() {
+  if (busy_ || finished_) return;
+  if (driver_ != nullptr && !job_.here()) return disown();
+  present_ = {};
+  leave(true);
+}
+
+/// On a hand's thread, if a run was abandoned: the last one there takes it down.
+run::~run() {
+  if (driver_ != nullptr && !job_.here()) disown();
+  job_.close();
+  driver_.reset();
+  port_.reset();
+}
+
+}  // namespace centimane::python

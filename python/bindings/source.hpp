@@ -1,0 +1,35 @@
+// Where a run's items come from. A tuple or a range is looked up by index and never held twice; anything else is an
+// iterator that is pulled as the window allows. Needs the GIL.
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "centimane/detail/payload.hpp"
+#include "shelf.hpp"
+
+namespace centimane::python {
+
+class source {
+ public:
+  /// `items`: a tuple, a range, or an iterator. False: the error indicator is set.
+  bool open(PyObject* items);
+  /// The number of items if they are looked up by index.
+  [[nodiscard]] std::optional<std::uint64_t> total() const noexcept { return total_; }
+  /// The item, or nothing with the error indicator set. `pulled`: where an iterator's items were put.
+  [[nodiscard]] ref item(std::uint64_t i, const shelf& pulled) const;
+  /// Takes up to at_most further items from the iterator. failed: the error indicator is set.
+  engine::pulled pull(std::uint64_t at_most, shelf& into);
+  /// How many have come so far.
+  [[nodiscard]] std::uint64_t known() const noexcept { return known_; }
+  /// Lets go of the input: nothing will be asked any more.
+  void close() noexcept { input_ = ref(); }
+
+ private:
+  enum class kind : std::uint8_t { tuple, range, iterator } kind_ = kind::tuple;
+  ref input_;
+  std::optional<std::uint64_t> total_;
+  std::uint64_t known_ = 0;
+  long long start_ = 0, step_ = 0;  ///< of a range
+};
+
+}  // namespace centimane::python

@@ -1,0 +1,222 @@
+// See worker_side.hpp.
+#include "worker_side.hpp"
+
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "process/worker.hpp"
+#include "ticks.hpp"
+
+namespace centimane::python {
+namespace {
+
+/// Tasks in a row after which the user's other threads get the GIL even if no Python code asks for it.
+constexpr std::uint32_t tasks_a_turn = 256;
+
+std::string text_of(PyObject* object) {
+  ref text = ref::steal(PyObject_Str(object));
+  Py_ssize_t n = 0;
+  const char* at = text ? PyUnicode_AsUTF8AndSize(text.get(), &n) : nullptr;
+  if (at == nullptr) return PyErr_Clear(), std::string("(no text)");
+  return {at, static_cast<std::size_t>(n)};
+}
+
+ref attribute(PyObject* of, const char* name) {
+  ref found = ref::steal(PyObject_GetAttrString(of, name));
+  if (!found) throw raised{};
+  return found;
+}
+
+ref bytes_from(std::span<const std::byte> from) {
+  return ref::steal(
+      PyBytes_FromStringAndSize(reinterpret_cast<const char*>(from.data()), static_cast<Py_ssize_t>(from.size())));
+}
+
+/// The process's state right after a fork, in the child: hooks as os.fork has them.
+pid_t fork_python() {
+  PyOS_BeforeFork();
+  pid_t pid = ::fork();
+  if (pid == 0) {
+    PyOS_AfterFork_Child();
+  } else {
+    int error = errno;
+    PyOS_AfterFork_Parent();
+    errno = error;
+  }
+  return pid;
+}
+
+void live_as_worker(engine::worker_files files) {
+  ref module = ref::steal(PyImport_ImportModule("centimane._worker"));
+  if (!module) {
+    PyErr_Print();
+    ::_exit(1);
+  }
+  try {
+    python_servant servant(std::move(module));
+    engine::serve_worker(std::move(files), servant);
+  } catch (const raised&) {
+    PyErr_Print();
+    ::_exit(1);
+  }
+}
+
+}  // namespace
+
+python_servant::python_servant(ref worker) : worker_(std::move(worker)) {
+  run_chunk_ = attribute(worker_.get(), "run_chunk");
+  describe_ = attribute(worker_.get(), "describe");
+  unreadable_ = attribute(worker_.get(), "unreadable");
+  unwritable_ = attribute(worker_.get(), "unwritable");
+  salvage_ = attribute(worker_.get(), "salvage_chunk");
+  rescue_ = attribute(worker_.get(), "rescue");
+}
+
+python_servant::~python_servant() { enter(); }
+
+void python_servant::enter() {
+  if (state_ != nullptr) PyEval_RestoreThread(std::exchange(state_, nullptr));
+}
+
+void python_servant::leave() {
+  if (state_ == nullptr) state_ = PyEval_SaveThread();
+  since_leave_ = 0;
+}
+
+void python_servant::set_up(reader how) {
+  enter();
+  const std::string trouble = try_set_up(how);
+  leave();
+  if (!trouble.empty()) throw std::runtime_error(trouble);
+}
+
+/// Answers the traceback of what went wrong, if anything.
+std::string python_servant::try_set_up(reader how) {
+  ref blob = bytes_from(how.rest());
+  ref done = ref::steal(PyObject_CallMethod(worker_.get(), "set_up", "O", blob.get()));
+  if (done) return {};
+  ref error = take_error();
+  ref text = ref::steal(PyObject_CallMethod(worker_.get(), "traceback_of", "O", error.get()));
+  std::string what = text ? text_of(text.get()) : text_of(error.get());
+  PyErr_Clear();
+  return what.empty() ? "it raised" : what;
+}
+
+void python_servant::tell(const char* method) {
+  ref done = ref::steal(PyObject_CallMethod(worker_.get(), method, nullptr));
+  if (!done) PyErr_WriteUnraisable(worker_.get());
+}
+
+void python_servant::define(std::uint64_t id, reader blob) {
+  enter();
+  definition_entry made;
+  try {
+    made.kind = static_cast<blob_kind>(blob.raw<char>());
+    ref bytes = bytes_from(blob.rest());
+    const char* loader = made.kind == blob_kind::names   ? "bind_names"
+                         : made.kind == blob_kind::state ? "take_state"
+                                                         : "load_function";
+    made.function = ref::steal(PyObject_CallMethod(worker_.get(), loader, "O", bytes.get()));
+    if (!made.function) made.error = take_error();
+  } catch (const std::exception& e) {
+    PyErr_SetString(PyExc_ValueError, e.what());
+    made.error = take_error();
+  }
+  known_[id] = std::move(made);
+}
+
+void python_servant::forget(std::uint64_t id) {
+  enter();
+  known_.erase(id);
+}
+
+ref python_servant::call(const definition_entry& what, PyObject* argument) const {
+  switch (what.kind) {
+    case blob_kind::star: {
+      if (PyTuple_CheckExact(argument)) return ref::steal(PyObject_Call(what.function.get(), argument, nullptr));
+      ref arguments = ref::steal(PySequence_Tuple(argument));
+      return arguments ? ref::steal(PyObject_Call(what.function.get(), arguments.get(), nullptr)) : ref();
+    }
+    case blob_kind::chunk:
+    case blob_kind::chunk_star: {
+      PyObject* arguments[] = {what.function.get(), argument, what.kind == blob_kind::chunk_star ? Py_True : Py_False};
+      return ref::steal(PyObject_Vectorcall(run_chunk_.get(), arguments, 3, nullptr));
+    }
+    default:
+      return ref::steal(PyObject_CallOneArg(what.function.get(), argument));
+  }
+}
+
+/// The outcome is an error: its description goes out in place of whatever was begun.
+engine::verdict python_servant::failed(writer& out, std::size_t begin, float seconds, const ref& error) {
+  out.truncate(begin);
+  out.raw(seconds);
+  ref record = error ? ref::steal(PyObject_CallOneArg(describe_.get(), error.get())) : ref();
+  if (!record || !encode_value(record.get(), out, {})) {
+    PyErr_Clear();
+    out.truncate(begin);
+    out.raw(seconds);
+    *out.extend(1) = static_cast<std::byte>('N');
+  }
+  return {.ok = false};
+}
+
+engine::verdict python_servant::run(std::uint64_t definition, std::uint32_t, reader item, writer& out,
+                                    engine::phase_marker& mark) {
+  if (++since_leave_ >= tasks_a_turn) leave();
+  enter();
+  const std::size_t begin = out.size();
+  auto found = known_.find(definition);
+  if (found == known_.end() || found->second.error) {
+    ref cause = found == known_.end() ? ref::borrow(Py_None) : found->second.error;
+    return failed(out, begin, -1, ref::steal(PyObject_CallFunction(unreadable_.get(), "OO", cause.get(), Py_True)));
+  }
+  // User code may reach back into the table (a nested definition is none, but a signal handler may run anything).
+  const definition_entry what = found->second;
+  ref argument = ref::steal(decode_value(item));
+  if (!argument) {
+    ref cause = take_error();
+    return failed(out, begin, -1, ref::steal(PyObject_CallFunction(unreadable_.get(), "OO", cause.get(), Py_False)));
+  }
+  mark.running();
+  const std::uint64_t from = ticks();
+  ref value = call(what, argument.get());
+  argument = ref();  // its end is user code too
+  const std::uint64_t to = ticks();
+  mark.writing();
+  const float seconds = seconds_between(from, to);
+  if (!value) return failed(out, begin, seconds, take_error());
+  out.raw(seconds);
+  if (encode_value(value.get(), out, {.rescue = rescue_.get()})) return {};
+  ref cause = take_error();
+  if (what.kind == blob_kind::chunk || what.kind == blob_kind::chunk_star) {
+    // One value is to blame, not all.
+    ref salvaged = ref::steal(PyObject_CallOneArg(salvage_.get(), value.get()));
+    if (salvaged && encode_value(salvaged.get(), out, {.rescue = rescue_.get()})) return {};
+    PyErr_Clear();
+  }
+  return failed(out, begin, seconds,
+                ref::steal(PyObject_CallFunctionObjArgs(unwritable_.get(), value.get(), cause.get(), nullptr)));
+}
+
+void python_servant::idle() {
+  enter();
+  tell("idle");
+  leave();
+}
+
+void python_servant::tear_down() {
+  enter();
+  tell("tear_down");
+  known_.clear();
+  leave();
+}
+
+engine::zygote_hooks python_hooks() { return {fork_python, live_as_worker}; }
+
+void serve_zygote_here(int socket, long driver_pid) {
+  engine::serve_zygote(platform::fd(socket), static_cast<pid_t>(driver_pid), python_hooks());
+}
+
+}  // namespace centimane::python

@@ -1,0 +1,62 @@
+// The Python side of a worker process: the engine's `servant`, and the zygote that forks workers. In a worker the GIL
+// is held while tasks run one after another, and given away whenever none is there, so that threads of the user's live
+// on.
+#pragma once
+#include <string>
+#include <unordered_map>
+
+#include "centimane/detail/payload.hpp"
+#include "codec.hpp"
+#include "process/zygote.hpp"
+
+namespace centimane::python {
+
+/// What the first byte of a definition says about the rest.
+enum class blob_kind : char {
+  call = 'c',        ///< a pickled function: f(item)
+  star = '*',        ///< f(*item)
+  chunk = 'C',       ///< [f(item) for item in items]
+  chunk_star = 'S',  ///< [f(*item) for item in items]
+  names = 'M',       ///< pickled bindings for __main__
+  state = 'P',       ///< the process's state: directory, paths, environment
+};
+
+class python_servant final : public engine::servant {
+ public:
+  /// With the GIL. worker: the module centimane._worker.
+  explicit python_servant(ref worker);
+  ~python_servant() override;
+
+  void set_up(reader how) override;
+  void define(std::uint64_t id, reader blob) override;
+  void forget(std::uint64_t id) override;
+  engine::verdict run(std::uint64_t definition, std::uint32_t attempt, reader item, writer& out,
+                      engine::phase_marker& mark) override;
+  void idle() override;
+  void tear_down() override;
+
+ private:
+  struct definition_entry {
+    blob_kind kind = blob_kind::call;
+    ref function, error;
+  };
+  void enter();
+  void leave();
+  engine::verdict failed(writer& out, std::size_t begin, float seconds, const ref& error);
+  ref call(const definition_entry& what, PyObject* argument) const;
+  std::string try_set_up(reader how);
+  void tell(const char* method);
+
+  ref worker_, run_chunk_, describe_, unreadable_, unwritable_, salvage_, rescue_;
+  std::unordered_map<std::uint64_t, definition_entry> known_;
+  PyThreadState* state_ = nullptr;  ///< while the GIL is given away
+  std::uint32_t since_leave_ = 0;
+};
+
+/// The zygote's whole life, on its only thread, with the GIL. Returns when the driver is gone.
+void serve_zygote_here(int socket, long driver_pid);
+
+/// The zygote's hooks; for start="fork" the driver's own process forks with them.
+engine::zygote_hooks python_hooks();
+
+}  // namespace centimane::python

@@ -1,0 +1,83 @@
+"""Parallel processing on threads and worker processes that cannot be made to hang.
+
+The common case is one line::
+
+    from centimane import parallel_map
+
+    result = parallel_map(crunch, inputs, executor="process")
+    for value in result:
+        use(value)
+
+Nothing is imported before it is asked for: the processes that run your functions load only what those functions need.
+"""
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Aborted",
+    "Cancelled",
+    "Error",
+    "ItemResult",
+    "NestingError",
+    "ParallelResult",
+    "PayloadError",
+    "PoolClosed",
+    "PoolForked",
+    "RemoteError",
+    "ResourceLimit",
+    "RunStatus",
+    "StartFailed",
+    "TaskTimeout",
+    "TimedOut",
+    "WorkerDied",
+    "cpu_count",
+    "parallel_iter",
+    "parallel_map",
+    "parallel_starmap",
+]
+
+if TYPE_CHECKING:
+    from ._cpus import cpu_count
+    from ._errors import (
+        Aborted,
+        Cancelled,
+        Error,
+        NestingError,
+        PayloadError,
+        PoolClosed,
+        PoolForked,
+        RemoteError,
+        ResourceLimit,
+        StartFailed,
+        TaskTimeout,
+        TimedOut,
+        WorkerDied,
+    )
+    from ._map import parallel_iter, parallel_map, parallel_starmap
+    from ._result import ItemResult, ParallelResult, RunStatus
+
+_HOME = {
+    "ItemResult": "_result",
+    "ParallelResult": "_result",
+    "RunStatus": "_result",
+    "cpu_count": "_cpus",
+    "parallel_iter": "_map",
+    "parallel_map": "_map",
+    "parallel_starmap": "_map",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f".{_HOME.get(name, '_errors')}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

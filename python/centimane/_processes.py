@@ -1,0 +1,194 @@
+"""Process pools for runs: kept warm between calls, one a configuration, closed before the interpreter ends."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import pickle
+import sys
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from . import _core, _nesting, _state
+
+IDLE_SECONDS = 60.0
+"""A worker without work leaves after that; its pool stays."""
+CLOSE_SECONDS = 3.0
+"""What is still running when the interpreter ends may go on for that long."""
+MOST_POOLS = 4
+UNLIMITED = 2**64 - 1
+
+_Key = tuple[int, bytes | None, int, str]
+
+_lock = threading.Lock()
+_pools: OrderedDict[_Key, tuple[_core.Pool, bytes]] = OrderedDict()
+_of_the_parent: list[_core.Pool] = []
+_tokens = itertools.count(1)
+_at_exit_registered = False
+
+
+def _main_description() -> dict[str, Any]:
+    """What the workers' ``__main__`` has in common with this one."""
+    main = sys.modules["__main__"].__dict__
+    return {
+        "__name__": "__main__",
+        "__file__": main.get("__file__"),
+        "__doc__": None,
+        "__package__": main.get("__package__"),
+        "__spec__": None,
+    }
+
+
+def _interpreter_flags() -> list[str]:
+    """The flags this interpreter was started with, so that workers understand the same language."""
+    flags = sys.flags
+    usual = (
+        flags.debug | flags.optimize | flags.dont_write_bytecode | flags.no_user_site | flags.no_site | flags.verbose,
+        flags.ignore_environment
+        | flags.isolated
+        | flags.bytes_warning
+        | flags.quiet
+        | flags.dev_mode
+        | flags.safe_path,
+    )
+    if not any(usual) and not sys.warnoptions and not sys._xoptions:  # pyright: ignore[reportPrivateUsage]
+        return []
+    import subprocess
+
+    return list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
+
+
+def _executable() -> str | None:
+    """The interpreter to start workers' ancestor with; None where there is none (frozen and embedding programs)."""
+    if getattr(sys, "frozen", False):
+        return None
+    spawn = sys.modules.get("multiprocessing.spawn")
+    chosen = spawn.get_executable() if spawn is not None else sys.executable
+    return os.fsdecode(chosen) if chosen else None
+
+
+def _command(executable: str) -> list[bytes]:
+    # The package is found where this one is, whatever the paths say; the working directory is not looked at.
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    code = (
+        f"import sys; sys.path[:1 if sys.path[:1] == [''] else 0] = [{home!r}]; "
+        f"from centimane._zygote import main; main(3, {os.getpid()})"
+    )
+    return [os.fsencode(part) for part in [executable, *_interpreter_flags(), "-c", code]]
+
+
+def _open(workers: int, init: bytes | None, max_tasks: int, state: bytes, *, fork: bool) -> _core.Pool:
+    executable = None if fork else _executable()
+    if executable is None and not fork:
+        warnings.warn(
+            'this program has no interpreter to start workers with: they are forked from it (start="fork")',
+            RuntimeWarning,
+            stacklevel=5,
+        )
+    forked = executable is None
+    set_up = {
+        "main": None if forked else _main_description(),
+        "state": state,
+        "init": init,
+        "nesting": _nesting.enter(workers),
+    }
+    global _at_exit_registered
+    if not _at_exit_registered:
+        _at_exit_registered = True
+        atexit.register(close_all)
+    return _core.Pool(
+        workers=workers,
+        max_tasks=max_tasks,
+        idle_after=IDLE_SECONDS,
+        set_up=pickle.dumps(set_up, 5),
+        arguments=[] if executable is None else _command(executable),
+        environment=[] if executable is None else [name + b"=" + value for name, value in os.environb.items()],
+    )
+
+
+def warm_pool(workers: int, init: bytes | None, max_tasks: int | None) -> tuple[_core.Pool, bytes]:
+    """The pool for this configuration, and the definition of this process's state if the pool has another one, else ``b""``.
+
+    Any thread. Cost: microseconds for a pool that is there.
+    """
+    limit = UNLIMITED if max_tasks is None else max_tasks
+    key = (workers, init, limit, "zygote")
+    state = _state.capture()
+    with _lock:
+        found = _pools.get(key)
+        if found is not None:
+            _pools.move_to_end(key)
+            pool, told = found
+            return pool, b"" if told == state else b"P" + state
+        pool = _open(workers, init, limit, state, fork=False)
+        _pools[key] = (pool, state)
+        dropped = [_pools.popitem(last=False) for _ in range(len(_pools) - MOST_POOLS)]
+    del dropped  # outside the lock: runs that use them hold them; the others end here
+    return pool, b""
+
+
+def forked_pool(
+    workers: int, initializer: Callable[[], object] | None, max_tasks: int | None, function: object
+) -> tuple[_core.Pool, bytes]:
+    """A pool of copies of this process, for one run, and the pickle by which its workers find ``function`` in what they inherited."""
+    from . import _worker
+
+    token = next(_tokens)
+    _worker.inherited[token] = function
+    init = None
+    init_token = next(_tokens)
+    if initializer is not None:
+        _worker.inherited[init_token] = initializer
+        init = pickle.dumps((_call_inherited, (init_token,)), 5)
+    limit = UNLIMITED if max_tasks is None else max_tasks
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        pool = _open(workers, init, limit, _state.capture(), fork=True)
+    finally:
+        del _worker.inherited[token]
+        _worker.inherited.pop(init_token, None)
+    return pool, pickle.dumps(_Inherited(token), 5)
+
+
+class _Inherited:
+    """A function that is not sent: the worker was born with it."""
+
+    def __init__(self, token: int) -> None:
+        self._token = token
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from ._worker import find_inherited
+
+        return find_inherited, (self._token,)
+
+
+def _call_inherited(token: int) -> None:
+    from ._worker import find_inherited
+
+    find_inherited(token)()
+
+
+def close_all(grace: float = CLOSE_SECONDS) -> None:
+    """Ends all warm pools: what runs may go on for ``grace`` seconds, then it is killed. Returns when all workers are gone."""
+    with _lock:
+        pools = [pool for pool, _ in _pools.values() if pool.usable]
+        _pools.clear()
+    for pool in pools:
+        pool.close(grace)
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+    # They are the parent's; this process opens its own. They are kept: ending them is not this process's business.
+    _of_the_parent.extend(pool for pool, _ in _pools.values())
+    _pools.clear()
+    _core.forget_hands()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

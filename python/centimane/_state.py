@@ -1,0 +1,63 @@
+"""What workers take over from the process they work for: directory, paths, environment and a few settings of the interpreter."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import warnings
+from typing import Any
+
+
+def capture() -> bytes:
+    """The state of this process, as workers will have it. Equal states give equal bytes. Cost: some tens of microseconds."""
+    try:
+        here: str | None = os.getcwd()
+    except OSError:  # the directory is gone
+        here = None
+    logging = sys.modules.get("logging")
+    state: dict[str, Any] = {
+        "path": list(map(str, sys.path)),
+        "cwd": here,
+        "env": dict(os.environ),
+        "argv": list(getattr(sys, "argv", ())),
+        "recursion": sys.getrecursionlimit(),
+        "digits": sys.get_int_max_str_digits(),
+        "log_level": logging.root.level if logging is not None else None,
+    }
+    try:
+        filters = pickle.dumps(warnings.filters, 5)
+        state["warnings"] = filters if b"__main__" not in filters else None
+    except Exception:  # a category that lives nowhere
+        state["warnings"] = None
+    return pickle.dumps(state, 5)
+
+
+def take(blob: bytes) -> None:
+    """Makes this process's state like the one captured. A setting that cannot be had here is left as it is."""
+    state: dict[str, Any] = pickle.loads(blob)
+    sys.path[:] = state["path"]
+    sys.argv = state["argv"]
+    if state["cwd"] is not None:
+        try:
+            os.chdir(state["cwd"])
+        except OSError:
+            pass
+    wanted: dict[str, str] = state["env"]
+    for name in os.environ.keys() - wanted.keys():
+        del os.environ[name]
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+    sys.setrecursionlimit(state["recursion"])
+    sys.set_int_max_str_digits(state["digits"])
+    if state["log_level"] is not None:
+        import logging
+
+        logging.root.setLevel(state["log_level"])
+    if state["warnings"] is not None:
+        try:
+            warnings.filters[:] = pickle.loads(state["warnings"])  # type: ignore[index]
+            warnings._filters_mutated()  # type: ignore[attr-defined]
+        except Exception:  # a category of a module that cannot be imported here
+            pass

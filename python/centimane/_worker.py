@@ -1,0 +1,246 @@
+"""A worker process's Python side: set-up, definitions, and what becomes of exceptions. Called by the engine, in workers only."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import traceback
+import types
+from typing import Any, cast
+
+from . import _core, _nesting, _state
+from ._errors import PayloadError
+
+Described = tuple[bytes | None, str, str, str]
+
+
+class TaskStopped(BaseException):
+    """Raised into a task whose time is up, so that its worker can be kept. Its outcome is settled already."""
+
+
+inherited: dict[int, Any] = {}
+"""Functions that workers made with ``start="fork"`` find in the memory they were born with."""
+
+_binding_failures: list[str] = []
+_home: str | None = None
+_umask = 0o022
+
+
+def _stop_task(_signal: int, _frame: object) -> None:
+    if _core.soft_stop_due():
+        raise TaskStopped("this task has passed its task_timeout")
+
+
+def _become_main(description: dict[str, Any]) -> None:
+    """An empty module under the name of the driver's: never executed, filled by definitions."""
+    module = types.ModuleType("__main__")
+    module.__dict__.update(description)
+    module.__dict__["__builtins__"] = sys.modules["builtins"]
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+
+
+def set_up(blob: bytes) -> None:
+    """Makes this process ready for its first task. What it raises is a failed start."""
+    import faulthandler
+
+    how: dict[str, Any] = pickle.loads(blob)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(_core.stop_signal(), _stop_task)
+    text = _core.crash_text()
+    if text >= 0:
+        faulthandler.enable(file=text, all_threads=False)
+        faulthandler.register(_core.stack_signal(), file=text, all_threads=True, chain=False)
+    _nesting.depth, _nesting.siblings = how["nesting"]
+    if how["main"] is not None:
+        _become_main(how["main"])
+    _state.take(how["state"])
+    _forget_inherited()
+    _remember_home()
+    if how["init"] is not None:
+        initializer, arguments = pickle.loads(how["init"])
+        initializer(*arguments)
+        _remember_home()
+
+
+def _forget_inherited() -> None:
+    """What a fork copied and must not be shared: exit hooks of others, the state of random generators."""
+    import atexit
+
+    atexit._clear()  # pyright: ignore[reportPrivateUsage]
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        util._finalizer_registry.clear()
+    # The random module reseeds itself after a fork; NumPy's global state does not, and all workers would draw the same numbers.
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+
+
+def _remember_home() -> None:
+    global _home, _umask
+    try:
+        _home = os.getcwd()
+    except OSError:
+        _home = None
+    _umask = os.umask(0)
+    os.umask(_umask)
+
+
+def idle() -> None:
+    """Nothing is there to do: shows what tasks printed, undoes what they left changed."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except Exception:  # closed, or its reader is gone: not this worker's business
+            pass
+    try:
+        moved = os.getcwd() != _home
+    except OSError:
+        moved = True
+    if moved and _home is not None:
+        try:
+            os.chdir(_home)
+        except OSError:
+            pass
+    os.umask(_umask)
+    if signal.getsignal(_core.stop_signal()) is not _stop_task:
+        signal.signal(_core.stop_signal(), _stop_task)
+
+
+def tear_down() -> None:
+    """Orderly end: exit hooks that tasks registered, then the streams."""
+    import atexit
+
+    atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
+    idle()
+
+
+# ---- definitions
+
+
+def load_function(blob: bytes) -> Any:
+    """The function of a run. One that lives in ``__main__`` is bound there, so that it can be named in pickles."""
+    function = pickle.loads(blob)
+    name = getattr(function, "__qualname__", "")
+    if isinstance(function, (types.FunctionType, type)) and function.__module__ == "__main__" and name.isidentifier():
+        sys.modules["__main__"].__dict__.setdefault(name, function)
+    return function
+
+
+def find_inherited(token: int) -> Any:
+    """A function that this process was forked with."""
+    return inherited[token]
+
+
+def bind_names(blob: bytes) -> None:
+    """Binds names in ``__main__``. A failure is told by the items that need them."""
+    try:
+        names: dict[str, Any] = pickle.loads(blob)
+    except BaseException as error:
+        _binding_failures.append(f"{type(error).__name__}: {error}")
+        raise
+    sys.modules["__main__"].__dict__.update(names)
+
+
+def take_state(blob: bytes) -> None:
+    """The driver's state has changed since this process was set up."""
+    _state.take(blob)
+    _remember_home()
+
+
+# ---- outcomes
+
+
+def run_chunk(function: Any, items: list[Any], star: bool) -> Any:
+    """A chunk's outcomes: the list of values, or ``(values, {place: described error})`` if some failed."""
+    values: list[Any] = []
+    errors: dict[int, Described] = {}
+    for place, item in enumerate(items):
+        try:
+            values.append(function(*item) if star else function(item))
+        except TaskStopped:
+            raise
+        except BaseException as error:
+            errors[place] = describe(error)
+            values.append(None)
+    return (values, errors) if errors else values
+
+
+def salvage_chunk(outcomes: Any) -> Any:
+    """The same outcomes, with an error in place of each value that cannot be pickled."""
+    values: list[Any]
+    errors: dict[int, Described]
+    if isinstance(outcomes, tuple):
+        values, errors = cast("tuple[list[Any], dict[int, Described]]", outcomes)
+    else:
+        values, errors = outcomes, {}
+    for place, value in enumerate(values):
+        try:
+            pickle.dumps(value, 5)
+        except Exception as refusal:
+            try:
+                rescue(value, refusal)
+            except Exception as cause:
+                errors[place] = describe(unwritable(value, cause))
+                values[place] = None
+    return values, errors
+
+
+def rescue(value: object, _error: BaseException) -> bytes:
+    """The pickle of a result that plain pickle refused."""
+    from ._pickling import dumps_by_value
+
+    return dumps_by_value(value, share_main=False)
+
+
+def traceback_of(error: BaseException) -> str:
+    """An exception with its traceback, as text."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:  # an exception whose text cannot be had
+        return f"{type(error).__name__} (its traceback could not be formatted)\n"
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its text could not be had)"
+
+
+def describe(error: BaseException) -> Described:
+    """An exception for the driver: its pickle if there is one, and its description in any case."""
+    pickled: bytes | None
+    try:
+        pickled = pickle.dumps(error, 5)
+    except Exception as refusal:
+        try:
+            pickled = rescue(error, refusal)
+        except Exception:
+            pickled = None
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return pickled, name, _text_of(error), traceback_of(error)
+
+
+def unreadable(cause: BaseException | None, of_function: bool) -> PayloadError:
+    """For a task whose function or item cannot be rebuilt in this process."""
+    what = "the function" if of_function else "the item"
+    why = f"{type(cause).__name__}: {_text_of(cause)}" if cause is not None else "it is not known here"
+    error = PayloadError(f"{what} cannot be rebuilt in the worker: {why}", stage="read_args")
+    for failure in _binding_failures[-3:]:
+        error.add_note(f"before that a definition of __main__ could not be rebuilt: {failure}")
+    error.__cause__ = cause
+    return error
+
+
+def unwritable(value: object, cause: BaseException) -> PayloadError:
+    """For a result that cannot be pickled."""
+    from ._diagnose import refused
+
+    error = refused(value, cause, name="result", stage="write_result")
+    error.__cause__ = cause
+    return error
