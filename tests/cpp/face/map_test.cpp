@@ -1,0 +1,474 @@
+// parallel_map and parallel_starmap: the same promises on every executor.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <forward_list>
+#include <list>
+#include <memory>
+#include <numeric>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "centimane/centimane.hpp"
+
+namespace cm = centimane;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct params {
+  const char* name;
+  cm::executor where;
+  std::size_t workers;
+};
+
+class on_every_executor : public testing::TestWithParam<params> {
+ protected:
+  [[nodiscard]] cm::options how() const { return {.executor = GetParam().where, .workers = GetParam().workers}; }
+  [[nodiscard]] bool processes() const { return GetParam().where.which() == cm::executor::kind::process; }
+};
+
+std::vector<int> numbers(int n) {
+  std::vector<int> v(static_cast<std::size_t>(n));
+  std::iota(v.begin(), v.end(), 0);
+  return v;
+}
+
+int odd_only(int n) {
+  if (n % 2 == 0) throw std::invalid_argument("even: " + std::to_string(n));
+  return n * 10;
+}
+
+TEST_P(on_every_executor, values_lie_in_the_order_of_the_input) {
+  auto items = numbers(5000);
+  auto r = cm::parallel_map([](int n) { return n * n; }, items, how());
+  ASSERT_TRUE(r.ok());
+  EXPECT_EQ(r.status(), cm::run_status::completed);
+  ASSERT_EQ(r.size(), 5000u);
+  int i = 0;
+  for (int v : r) {
+    ASSERT_EQ(v, i * i);
+    ++i;
+  }
+  EXPECT_EQ(i, 5000);
+  EXPECT_EQ(r.successes().size(), 5000u);
+  EXPECT_TRUE(r.failures().empty());
+}
+
+TEST_P(on_every_executor, nothing_in_nothing_out) {
+  auto r = cm::parallel_map([](int n) { return n; }, std::vector<int>{}, how());
+  EXPECT_TRUE(r.ok());
+  EXPECT_TRUE(r.empty());
+  EXPECT_TRUE(r.values().empty());
+}
+
+TEST_P(on_every_executor, an_exception_is_its_items_failure) {
+  auto items = numbers(1001);
+  auto r = cm::parallel_map(odd_only, items, how());
+  EXPECT_FALSE(r.ok());
+  EXPECT_EQ(r.status(), cm::run_status::completed);
+  ASSERT_EQ(r.failures().size(), 501u);
+  std::size_t expected = 0;
+  for (auto& [index, error] : r.failures()) {
+    ASSERT_EQ(index, expected);
+    const auto* e = error.as<std::invalid_argument>();
+    ASSERT_NE(e, nullptr) << error.type_name();
+    ASSERT_EQ(std::string(e->what()), "even: " + std::to_string(index));
+    expected += 2;
+  }
+  expected = 1;
+  for (auto& [index, value] : r.successes()) {
+    ASSERT_EQ(index, expected);
+    ASSERT_EQ(value, static_cast<int>(index) * 10);
+    expected += 2;
+  }
+  try {
+    for (int v : r) ADD_FAILURE() << v;
+    FAIL();
+  } catch (const cm::exception_group& g) {
+    EXPECT_EQ(g.failures().size(), 501u);
+    EXPECT_NE(std::string(g.what()).find("501 of 1001"), std::string::npos) << g.what();
+  }
+  EXPECT_THROW((void)r.values(), cm::exception_group);
+  EXPECT_THROW(r.raise_on_failure(), cm::exception_group);
+}
+
+struct no_default {
+  explicit no_default(std::string t) : text(std::move(t)) {}
+  std::string text;
+  no_default() = delete;
+};
+
+}  // namespace
+
+template <>
+struct centimane::codec<no_default> {
+  static void write(writer& out, const no_default& v) { codec<std::string>::write(out, v.text); }
+  static no_default read(reader& in) { return no_default(codec<std::string>::read(in)); }
+};
+
+namespace {
+
+TEST_P(on_every_executor, results_need_no_default_constructor) {
+  auto items = numbers(300);
+  auto r =
+      cm::parallel_map([](int n) { return no_default(std::string(static_cast<std::size_t>(n), 'x')); }, items, how());
+  ASSERT_TRUE(r.ok());
+  for (auto& [index, value] : r.successes()) ASSERT_EQ(value.text.size(), index);
+}
+
+TEST_P(on_every_executor, bools_lie_in_bytes) {
+  auto items = numbers(1000);
+  auto r = cm::parallel_map([](int n) { return n % 3 == 0; }, items, how());
+  std::span<bool> values = r.values();
+  for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], i % 3 == 0);
+  std::vector<bool> own = cm::parallel_map([](int n) { return n > 1; }, std::vector<int>{1, 2}, how()).values();
+  EXPECT_EQ(own, (std::vector<bool>{false, true}));
+}
+
+TEST_P(on_every_executor, functions_without_a_result) {
+  auto items = numbers(100);
+  auto r = cm::parallel_map(
+      [](int n) {
+        if (n == 50) throw std::runtime_error("fifty");
+      },
+      items, how());
+  EXPECT_EQ(r.size(), 100u);
+  ASSERT_EQ(r.failures().size(), 1u);
+  EXPECT_EQ(r.failures()[0].index, 50u);
+  std::size_t n = 0;
+  for (auto& s : r.successes()) {
+    EXPECT_NE(s.index, 50u);
+    ++n;
+  }
+  EXPECT_EQ(n, 99u);
+}
+
+const std::string& same(const std::string& s) { return s; }
+
+TEST_P(on_every_executor, references_are_copied) {
+  auto r = [&] {
+    std::vector<std::string> short_lived{"one", "two", std::string(1000, 'z')};
+    return cm::parallel_map(same, short_lived, how());
+  }();
+  EXPECT_EQ(r.values()[2], std::string(1000, 'z'));
+}
+
+TEST_P(on_every_executor, any_input_range_will_do) {
+  std::list<int> list{1, 2, 3};
+  EXPECT_EQ(cm::parallel_map([](const int& n) { return n + 1; }, list, how()).values(), (std::vector<int>{2, 3, 4}));
+  EXPECT_EQ(cm::parallel_map([](int n) { return n + 1; }, std::forward_list<int>{4, 5}, how()).values(),
+            (std::vector<int>{5, 6}));
+  std::deque<std::string> deque{"a", "bc"};
+  EXPECT_EQ(cm::parallel_map([](const std::string& s) { return s.size(); }, deque, how()).values(),
+            (std::vector<std::size_t>{1, 2}));
+  std::vector<bool> bits{true, false, true};
+  EXPECT_EQ(cm::parallel_map([](bool b) { return b ? 1 : 0; }, bits, how()).values(), (std::vector<int>{1, 0, 1}));
+  std::istringstream words("10 20 30 40");
+  std::ranges::subrange in(std::istream_iterator<int>(words), std::istream_iterator<int>{});
+  EXPECT_EQ(cm::parallel_map([](int n) { return n / 10; }, in, how()).values(), (std::vector<int>{1, 2, 3, 4}));
+}
+
+/// A single-pass range that makes n numbers and throws at the end if asked.
+class generator {
+ public:
+  explicit generator(int n, bool fails = false, int* live = nullptr) : n_(n), fails_(fails), made_(live) {}
+  class iterator {
+   public:
+    using value_type = std::unique_ptr<int>;
+    using difference_type = std::ptrdiff_t;
+    explicit iterator(generator* from) : from_(from) {}
+    std::unique_ptr<int> operator*() const {
+      if (from_->made_ != nullptr) ++*from_->made_;
+      return std::make_unique<int>(from_->at_);
+    }
+    iterator& operator++() {
+      if (++from_->at_ == from_->n_ && from_->fails_) throw std::domain_error("the source is broken");
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) { return i.from_->done(); }
+
+   private:
+    generator* from_;
+  };
+  iterator begin() { return iterator(this); }
+  std::default_sentinel_t end() const { return {}; }
+  [[nodiscard]] bool done() const { return at_ == n_; }
+
+ private:
+  int n_, at_ = 0;
+  bool fails_;
+  int* made_;
+};
+
+TEST(map_here, generators_give_their_items_away) {
+  for (cm::executor where : {cm::sequential, cm::thread}) {
+    auto r = cm::parallel_map([](std::unique_ptr<int> p) { return p; }, generator(10000), {.executor = where});
+    ASSERT_TRUE(r.ok());
+    ASSERT_EQ(r.size(), 10000u);
+    int i = 0;
+    for (auto& p : r) ASSERT_EQ(*p, i++);
+  }
+}
+
+TEST(map_here, a_source_that_throws_ends_the_call) {
+  std::atomic<int> ran = 0;
+  for (cm::executor where : {cm::sequential, cm::thread}) {
+    try {
+      (void)cm::parallel_map([&](std::unique_ptr<int> p) { return ran += *p >= 0; }, generator(1000, true),
+                             {.executor = where});
+      FAIL();
+    } catch (const std::domain_error& e) {
+      EXPECT_STREQ(e.what(), "the source is broken");
+    }
+  }
+  EXPECT_LE(ran, 2000);
+}
+
+TEST(map_here, owned_containers_give_their_items_away_views_do_not) {
+  std::vector<std::string> mine{std::string(100, 'a'), std::string(100, 'b')};
+  auto r = cm::parallel_map([](std::string&& s) { return std::move(s); }, std::span<std::string>(mine));
+  EXPECT_EQ(r.values()[0], mine[0]);  // a span does not own what it shows
+  auto moved = cm::parallel_map([](std::string&& s) { return std::move(s); }, std::move(mine));
+  EXPECT_EQ(moved.values()[1], std::string(100, 'b'));
+}
+
+TEST(map_here, items_of_lvalue_ranges_are_lent) {
+  const std::vector<int> items{1, 2, 3};
+  auto r = cm::parallel_map([](const int& n) { return &n; }, items);
+  for (auto& [index, address] : r.successes()) EXPECT_EQ(address, &items[index]);
+  static_assert(!cm::mappable<void (*)(int&), std::vector<int>&>);
+  static_assert(!cm::mappable<void (*)(std::unique_ptr<int>), std::vector<std::unique_ptr<int>>&>);
+  static_assert(cm::mappable<void (*)(std::unique_ptr<int>), std::vector<std::unique_ptr<int>>>);
+}
+
+TEST(map_here, starmap_spreads_tuples) {
+  std::vector<std::tuple<int, std::string, double>> rows{{1, "a", 0.5}, {2, "bb", 1.5}};
+  for (cm::executor where : {cm::sequential, cm::thread, cm::process}) {
+    auto r =
+        cm::parallel_starmap([](int n, const std::string& s, double d) { return n + static_cast<int>(s.size()) + d; },
+                             rows, {.executor = where});
+    EXPECT_EQ(r.values()[0], 2.5);
+    EXPECT_EQ(r.values()[1], 5.5);
+  }
+  auto r = cm::parallel_starmap([](int a, int b) { return a * b; }, std::list<std::pair<int, int>>{{2, 3}, {4, 5}});
+  EXPECT_EQ(std::move(r).values(), (std::vector<int>{6, 20}));
+}
+
+TEST(map_here, big_run_on_threads_touches_every_item_once) {
+  std::vector<std::uint32_t> items(2'000'000, 1);
+  std::atomic<std::uint64_t> sum = 0;
+  auto r = cm::parallel_map(
+      [&](const std::uint32_t& n) {
+        sum.fetch_add(n, std::memory_order_relaxed);
+        return n + 1;
+      },
+      items);
+  ASSERT_TRUE(r.ok());
+  EXPECT_EQ(sum, items.size());
+  EXPECT_TRUE(std::ranges::all_of(r.values(), [](auto n) { return n == 2; }));
+}
+
+TEST(map_here, runs_nest) {
+  std::vector<int> outer = numbers(20);
+  auto r = cm::parallel_map(
+      [](int n) {
+        auto inner = cm::parallel_map([n](int m) { return n * m; }, numbers(20));
+        return std::accumulate(inner.begin(), inner.end(), 0);
+      },
+      outer);
+  for (auto& [index, value] : r.successes()) EXPECT_EQ(value, static_cast<int>(index) * 190);
+  EXPECT_TRUE(r.ok());
+}
+
+TEST_P(on_every_executor, progress_counts_every_item) {
+  std::vector<cm::progress> seen;
+  cm::options o = how();
+  o.on_progress = [&](const cm::progress& p) { seen.push_back(p); };
+  auto r = cm::parallel_map(odd_only, numbers(100), o);
+  ASSERT_EQ(seen.size(), 100u);
+  for (std::size_t i = 0; i < seen.size(); ++i) {
+    EXPECT_EQ(seen[i].completed, i + 1);
+    EXPECT_EQ(seen[i].total, 100u);
+    EXPECT_GE(seen[i].started, seen[i].completed);
+  }
+  EXPECT_EQ(seen.back().failed, 50u);
+}
+
+TEST_P(on_every_executor, on_result_sees_each_outcome_once) {
+  std::vector<int> seen(200, 0);
+  cm::map_options<int> o = how();
+  o.on_result = [&](const cm::item_result<int>& r) {
+    ++seen[r.index];
+    EXPECT_EQ(r.attempts, 1u);
+    if (r.index % 2 == 0) {
+      EXPECT_EQ(r.value, nullptr);
+      ASSERT_NE(r.error, nullptr);
+      EXPECT_NE(r.error->as<std::invalid_argument>(), nullptr);
+    } else {
+      EXPECT_EQ(r.error, nullptr);
+      ASSERT_NE(r.value, nullptr);
+      EXPECT_EQ(*r.value, static_cast<int>(r.index) * 10);
+    }
+  };
+  auto r = cm::parallel_map(odd_only, numbers(200), o);
+  EXPECT_EQ(seen, std::vector<int>(200, 1));
+}
+
+TEST_P(on_every_executor, a_callback_that_throws_ends_the_run) {
+  int calls = 0;
+  cm::map_options<int> o = how();
+  o.window_size = 100;
+  o.on_result = [&](const cm::item_result<int>&) {
+    if (++calls == 10) throw std::logic_error("enough");
+  };
+  EXPECT_THROW((void)cm::parallel_map([](int n) { return n; }, numbers(100'000), o), std::logic_error);
+  EXPECT_EQ(calls, 10);  // a callback that has thrown is not called again
+}
+
+TEST_P(on_every_executor, max_errors_aborts) {
+  cm::options o = how();
+  o.max_errors = 3;
+  auto r = cm::parallel_map(
+      [](int n) -> int {
+        if (n >= 10) throw std::runtime_error("no");
+        return n;
+      },
+      numbers(100'000), o);
+  EXPECT_EQ(r.status(), cm::run_status::aborted);
+  EXPECT_FALSE(r.ok());
+  EXPECT_EQ(r.size(), 100'000u);
+  std::size_t cut = 0;
+  for (auto& [index, error] : r.failures()) cut += error.as<cm::aborted>() != nullptr;
+  EXPECT_EQ(r.successes().size() + r.failures().size(), 100'000u);
+  EXPECT_GT(cut, 0u);
+  for (auto& [index, value] : r.successes()) EXPECT_EQ(value, static_cast<int>(index));
+}
+
+TEST_P(on_every_executor, a_stop_token_stops) {
+  std::stop_source stop;
+  cm::options o = how();
+  o.stop = stop.get_token();
+  o.window_size = 100;
+  int seen = 0;
+  o.on_progress = [&](const cm::progress&) {
+    if (++seen == 5) stop.request_stop();
+  };
+  auto r = cm::parallel_map([](int n) { return n; }, numbers(100'000), o);
+  EXPECT_EQ(r.status(), cm::run_status::stopped);
+  EXPECT_FALSE(r.ok());
+  EXPECT_EQ(r.successes().size() + r.failures().size(), 100'000u);
+  ASSERT_FALSE(r.failures().empty());
+  EXPECT_NE(r.failures().back().error.as<cm::cancelled>(), nullptr);
+}
+
+TEST_P(on_every_executor, a_timeout_cuts_the_run_short) {
+  cm::options o = how();
+  o.timeout = 0ms;
+  auto r = cm::parallel_map([](int n) { return n; }, numbers(1000), o);
+  EXPECT_EQ(r.status(), cm::run_status::timed_out);
+  ASSERT_EQ(r.failures().size(), 1000u);
+  EXPECT_NE(r.failures()[7].error.as<cm::timed_out>(), nullptr);
+}
+
+struct flaky : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
+TEST(map_here, retries_what_the_filter_names) {
+  std::vector<std::atomic<int>> tries(50);
+  for (cm::executor where : {cm::sequential, cm::thread}) {
+    for (auto& t : tries) t = 0;
+    cm::map_options<int> o;
+    o.executor = where;
+    o.retry = cm::retry{.attempts = 3, .on = cm::errors<flaky>};
+    std::vector<unsigned> attempts(50, 0);
+    o.on_result = [&](const cm::item_result<int>& r) { attempts[r.index] = r.attempts; };
+    auto r = cm::parallel_map(
+        [&](int n) {
+          int mine = ++tries[static_cast<std::size_t>(n)];
+          if (n % 5 == 1 && mine < 3) throw flaky("again");
+          if (n % 5 == 2) throw flaky("always");
+          if (n % 5 == 3) throw std::runtime_error("not named");
+          return mine;
+        },
+        numbers(50), o);
+    EXPECT_EQ(r.failures().size(), 20u);
+    for (int i = 0; i < 50; ++i) {
+      auto k = static_cast<std::size_t>(i);
+      int expected = i % 5 == 1 || i % 5 == 2 ? 3 : 1;
+      EXPECT_EQ(tries[k], expected) << i;
+      EXPECT_EQ(attempts[k], static_cast<unsigned>(expected)) << i;
+    }
+  }
+}
+
+TEST(map_here, retry_needs_items_that_survive) {
+  EXPECT_THROW((void)cm::parallel_map([](std::unique_ptr<int>) { return 0; }, std::vector<std::unique_ptr<int>>(3),
+                                      {.retry = cm::retry{}}),
+               std::invalid_argument);
+  std::atomic<int> n = 0;
+  auto r = cm::parallel_map(
+      [&](std::string&& s) {
+        std::string taken = std::move(s);
+        if (++n % 2 == 1) throw std::runtime_error("again");
+        return taken;
+      },
+      std::vector<std::string>{"kept"}, {.executor = cm::sequential, .retry = cm::retry{.attempts = 2}});
+  EXPECT_EQ(r.values()[0], "kept");
+}
+
+TEST(map_here, a_rate_limit_lets_all_through) {
+  auto r = cm::parallel_map([](int n) { return n; }, numbers(50),
+                            {.rate_limit = cm::rate_limit{100'000, cm::per::second, 10}});
+  EXPECT_TRUE(r.ok());
+}
+
+/// Counts live objects.
+struct counted {
+  static inline std::atomic<int> live = 0;
+  counted() { ++live; }
+  counted(const counted&) { ++live; }
+  counted(counted&&) noexcept { ++live; }
+  counted& operator=(const counted&) = default;
+  ~counted() { --live; }
+};
+
+TEST(map_here, every_object_is_destroyed) {
+  for (cm::executor where : {cm::sequential, cm::thread}) {
+    {
+      auto r = cm::parallel_map(
+          [](const counted&) {
+            static std::atomic<int> n = 0;
+            if (++n % 3 == 0) throw counted();
+            return counted();
+          },
+          std::vector<counted>(1000), {.executor = where});
+      EXPECT_FALSE(r.ok());
+    }
+    EXPECT_EQ(counted::live, 0);
+    {
+      cm::map_options<counted> o;
+      o.executor = where;
+      o.on_result = [n = 0](const cm::item_result<counted>&) mutable {
+        if (++n == 100) throw 1;
+      };
+      EXPECT_THROW((void)cm::parallel_map([](const counted& c) { return c; }, std::list<counted>(1000), o), int);
+    }
+    EXPECT_EQ(counted::live, 0);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(executors, on_every_executor,
+                         testing::Values(params{"sequential", cm::sequential, 0}, params{"one_thread", cm::thread, 1},
+                                         params{"threads", cm::thread, 0}, params{"many_threads", cm::thread, 8},
+                                         params{"processes", cm::process, 2}, params{"one_process", cm::process, 1}),
+                         [](const auto& p) { return p.param.name; });
+
+}  // namespace

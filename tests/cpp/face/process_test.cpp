@@ -1,0 +1,283 @@
+// What only processes have: things that cannot travel, deaths, timeouts, recycling, initialisers, pools of one's own.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <numeric>
+#include <set>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "centimane/centimane.hpp"
+
+namespace cm = centimane;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<int> numbers(int n) {
+  std::vector<int> v(static_cast<std::size_t>(n));
+  std::iota(v.begin(), v.end(), 0);
+  return v;
+}
+
+TEST(processes, run_elsewhere) {
+  auto r = cm::parallel_map([](int) { return getpid(); }, numbers(100), {.executor = cm::process, .workers = 2});
+  for (auto pid : r) EXPECT_NE(pid, getpid());
+}
+
+TEST(processes, closures_take_plain_values_along) {
+  int k = 7;
+  double d = 0.5;
+  auto r = cm::parallel_map([k, d](int n) { return n * k + d; }, numbers(10), {.executor = cm::process});
+  EXPECT_EQ(r.values()[3], 21.5);
+}
+
+struct multiply {
+  std::vector<int> by;
+  int operator()(int n) const { return n * by[1]; }
+};
+
+TEST(processes, aggregates_and_function_pointers_and_members_are_functions_too) {
+  EXPECT_EQ(cm::parallel_map(multiply{{1, 5}}, numbers(3), {.executor = cm::process}).values()[2], 10);
+  int (*absolute)(int) = [](int n) { return n < 0 ? -n : n; };
+  EXPECT_EQ(cm::parallel_map(absolute, std::vector<int>{-3}, {.executor = cm::process}).values()[0], 3);
+  EXPECT_EQ(
+      cm::parallel_map(&std::string::size, std::vector<std::string>{"four"}, {.executor = cm::process}).values()[0],
+      4u);
+}
+
+template <class F>
+std::string refusal(F&& f) {
+  try {
+    f();
+  } catch (const cm::payload_error& e) {
+    return e.what();
+  }
+  return "nothing was refused";
+}
+
+TEST(processes, what_cannot_travel_is_refused_at_the_call_by_name) {
+  int k = 1;
+  auto items = numbers(3);
+  EXPECT_NE(refusal([&] {
+              (void)cm::parallel_map([&k](int n) { return n + k; }, items, {.executor = cm::process});
+            }).find("capture by value"),
+            std::string::npos);
+  std::string text = "captured";
+  EXPECT_NE(refusal([&] {
+              (void)cm::parallel_map([text](int) { return text; }, items, {.executor = cm::process});
+            }).find("the function"),
+            std::string::npos);
+  std::vector<int*> pointers{&k};
+  EXPECT_NE(refusal([&] {
+              (void)cm::parallel_map([](int* p) { return *p; }, pointers, {.executor = cm::process});
+            }).find("int*"),
+            std::string::npos);
+  EXPECT_NE(refusal([&] {
+              (void)cm::parallel_map([](int n) { return std::make_unique<int>(n); }, items, {.executor = cm::process});
+            }).find("a result"),
+            std::string::npos);
+  EXPECT_NE(refusal([&] {
+              (void)cm::parallel_map([](const std::string& s) { return std::string_view(s); },
+                                     std::vector<std::string>{"a"}, {.executor = cm::process});
+            }).find("a result"),
+            std::string::npos);
+}
+
+TEST(processes, views_travel_as_arguments) {
+  std::string text = "one two three";
+  std::vector<std::string_view> words{std::string_view(text).substr(0, 3), std::string_view(text).substr(4, 3)};
+  EXPECT_EQ(cm::parallel_map([](std::string_view w) { return std::string(w) + "!"; }, words, {.executor = cm::process})
+                .values()[1],
+            "two!");
+  std::vector<double> data{1, 2, 3, 4};
+  std::vector<std::span<const double>> parts{{data.data(), 1}, {data.data() + 1, 3}};
+  EXPECT_EQ(cm::parallel_map([](std::span<const double> p) { return std::accumulate(p.begin(), p.end(), 0.0); }, parts,
+                             {.executor = cm::process})
+                .values()[1],
+            9.0);
+}
+
+struct of_mine : std::runtime_error {
+  using runtime_error::runtime_error;
+};
+
+TEST(processes, exceptions_come_back) {
+  auto r = cm::parallel_map(
+      [](int n) -> int {
+        switch (n) {
+          case 0:
+            throw std::out_of_range("zero");
+          case 1:
+            throw of_mine("one");
+          case 2:
+            throw 42;
+          case 3:
+            throw std::system_error(ENOENT, std::generic_category(), "opening");
+          case 4:
+            throw cm::checkpoint_error("four");
+          default:
+            return n;
+        }
+      },
+      numbers(6), {.executor = cm::process});
+  ASSERT_EQ(r.failures().size(), 5u);
+  EXPECT_STREQ(r.failures()[0].error.as<std::out_of_range>()->what(), "zero");
+  const auto* mine = r.failures()[1].error.as<cm::remote_error>();
+  ASSERT_NE(mine, nullptr);
+  EXPECT_NE(mine->type_name().find("of_mine"), std::string_view::npos);
+  EXPECT_STREQ(mine->what(), "one");
+  EXPECT_EQ(r.failures()[2].error.as<cm::remote_error>()->type_name(), "int");
+  const auto* system = r.failures()[3].error.as<std::system_error>();
+  ASSERT_NE(system, nullptr);
+  EXPECT_EQ(system->code(), std::errc::no_such_file_or_directory);
+  EXPECT_EQ(std::string(system->what()), std::system_error(ENOENT, std::generic_category(), "opening").what());
+  EXPECT_NE(r.failures()[4].error.as<cm::checkpoint_error>(), nullptr);
+}
+
+TEST(processes, a_dead_worker_costs_the_task_it_ran) {
+  auto r = cm::parallel_map(
+      [](int n) {
+        if (n == 20) ::raise(SIGKILL);
+        if (n == 40) ::_exit(3);
+        return n;
+      },
+      numbers(100), {.executor = cm::process, .workers = 2});
+  ASSERT_EQ(r.failures().size(), 2u);
+  const auto* killed = r.failures()[0].error.as<cm::worker_died>();
+  ASSERT_NE(killed, nullptr) << r.failures()[0].error.what();
+  EXPECT_EQ(r.failures()[0].index, 20u);
+  EXPECT_EQ(killed->signal(), SIGKILL);
+  EXPECT_EQ(killed->stage(), "run");
+  const auto* left = r.failures()[1].error.as<cm::worker_died>();
+  ASSERT_NE(left, nullptr);
+  EXPECT_EQ(left->exit_code(), 3);
+}
+
+TEST(processes, a_task_that_hangs_is_ended_at_its_limit) {
+  auto r = cm::parallel_map(
+      [](int n) {
+        if (n == 1) pause();
+        return n;
+      },
+      numbers(4), {.executor = cm::process, .workers = 2, .task_timeout = 200ms});
+  ASSERT_EQ(r.failures().size(), 1u);
+  EXPECT_EQ(r.failures()[0].index, 1u);
+  EXPECT_NE(r.failures()[0].error.as<cm::task_timeout>(), nullptr) << r.failures()[0].error.what();
+}
+
+TEST(processes, errors_are_named_where_they_were_thrown) {
+  std::vector<unsigned> attempts(6, 0);
+  cm::map_options<int> o;
+  o.executor = cm::process;
+  o.workers = 2;
+  o.retry = cm::retry{.attempts = 3, .on = cm::errors<of_mine, cm::worker_died>};
+  o.on_result = [&](const cm::item_result<int>& r) { attempts[r.index] = r.attempts; };
+  auto r = cm::parallel_map(
+      [](int n) -> int {
+        if (n == 1) throw of_mine("named");
+        if (n == 2) throw std::runtime_error("not named");
+        if (n == 3) ::_exit(1);
+        return n;
+      },
+      numbers(6), o);
+  EXPECT_EQ(attempts, (std::vector<unsigned>{1, 3, 1, 3, 1, 1}));
+  EXPECT_EQ(r.failures().size(), 3u);
+}
+
+int prepared = 0;
+
+TEST(processes, an_initialiser_runs_once_in_each_worker) {
+  int k = 5;
+  auto r = cm::parallel_map([](int) { return prepared; }, numbers(50),
+                            {.executor = cm::process, .workers = 2, .worker_init = [k] { prepared += k; }});
+  for (int p : r) EXPECT_EQ(p, 5);
+  EXPECT_EQ(prepared, 0);
+}
+
+TEST(processes, workers_are_replaced_after_their_tasks) {
+  auto r = cm::parallel_map([](int) { return getpid(); }, numbers(40),
+                            {.executor = cm::process, .workers = 2, .max_tasks_per_worker = 5});
+  std::vector<pid_t> pids(r.begin(), r.end());
+  EXPECT_GE(std::set<pid_t>(pids.begin(), pids.end()).size(), 8u);
+}
+
+TEST(processes, the_pool_stays_warm) {
+  auto pids = [] {
+    auto r = cm::parallel_map([](int) { return getpid(); }, numbers(200), {.executor = cm::process, .workers = 1});
+    return std::set<pid_t>(r.begin(), r.end());
+  };
+  EXPECT_EQ(pids(), pids());
+}
+
+TEST(processes, large_items_and_results) {
+  auto r = cm::parallel_map([](const std::vector<double>& v) { return std::vector<double>(v.rbegin(), v.rend()); },
+                            std::vector<std::vector<double>>(3, std::vector<double>(500'000, 1.5)),
+                            {.executor = cm::process});
+  for (auto& v : r) EXPECT_EQ(v.size(), 500'000u);
+}
+
+TEST(processes, may_be_used_from_many_threads) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([t] {
+      auto r = cm::parallel_map([t](int n) { return n + t; }, numbers(500), {.executor = cm::process, .workers = 2});
+      for (auto& [index, value] : r.successes()) EXPECT_EQ(value, static_cast<int>(index) + t);
+      EXPECT_TRUE(r.ok());
+    });
+  }
+  for (auto& t : threads) t.join();
+}
+
+TEST(process_pools, submit_gives_futures) {
+  cm::process_pool pool(2);
+  EXPECT_EQ(pool.workers(), 2u);
+  auto sum =
+      pool.submit([](int a, const std::string& b) { return a + static_cast<int>(b.size()); }, 1, std::string("abc"));
+  auto nothing = pool.submit([] {});
+  auto thrown = pool.submit([](int n) -> int { throw std::domain_error(std::to_string(n)); }, 3);
+  auto dead = pool.submit([] { ::raise(SIGKILL); });
+  EXPECT_EQ(sum.get(), 4);
+  nothing.get();
+  EXPECT_THROW(thrown.get(), std::domain_error);
+  EXPECT_THROW(dead.get(), cm::worker_died);
+  std::vector<cm::future<int>> many;
+  for (int i = 0; i < 2000; ++i) many.push_back(pool.submit([](int n) { return n * 2; }, i));
+  for (int i = 0; i < 2000; ++i) ASSERT_EQ(many[static_cast<std::size_t>(i)].get(), i * 2);
+  EXPECT_EQ(pool.map([](int n) { return n; }, numbers(10)).values()[9], 9);
+}
+
+TEST(process_pools, close_join_terminate) {
+  cm::process_pool pool(1);
+  auto first = pool.submit([] { return 1; });
+  pool.close();
+  EXPECT_THROW((void)pool.submit([] { return 2; }), cm::pool_closed);
+  pool.join();
+  EXPECT_TRUE(first.ready());
+  EXPECT_EQ(first.get(), 1);
+  cm::process_pool other(1);
+  std::vector<cm::future<void>> hanging;
+  for (int i = 0; i < 50; ++i) hanging.push_back(other.submit([] { pause(); }));
+  other.terminate();
+  for (auto& f : hanging) EXPECT_THROW(f.get(), cm::error);
+}
+
+TEST(process_pools, have_options_of_their_own) {
+  cm::process_pool pool(1, {.worker_init = [] { prepared = 9; }, .task_timeout = 300ms});
+  EXPECT_EQ(pool.submit([] { return prepared; }).get(), 9);
+  auto hung = pool.submit([] { pause(); });
+  EXPECT_THROW(hung.get(), cm::task_timeout);
+  EXPECT_EQ(cm::parallel_map([](int) { return prepared; }, numbers(3), {.executor = pool}).values()[1], 9);
+  EXPECT_THROW(
+      (void)cm::parallel_map([](int n) { return n; }, numbers(3), {.executor = pool, .max_tasks_per_worker = 3}),
+      std::invalid_argument);
+}
+
+}  // namespace

@@ -1,0 +1,246 @@
+// The process pool on real processes: what each way of dying, hanging or misbehaving costs, which is one task.
+#include "process/pool.hpp"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "leak_check.hpp"
+#include "pool_world.hpp"
+
+namespace centimane::engine::test {
+namespace {
+
+class process_pool : public centimane::test::leak_check {};
+
+/// Every item settled once; all but `but` have their value.
+void expect_squares(const numbers& work, std::vector<index> but = {}) {
+  for (index i = 0; i < work.outcomes.size(); ++i) {
+    const auto& o = work.outcomes[i];
+    EXPECT_EQ(o.settled, 1) << "item " << i;
+    if (std::find(but.begin(), but.end(), i) != but.end()) continue;
+    EXPECT_TRUE(o.ok) << "item " << i << ": " << o.why.text;
+    EXPECT_EQ(o.value, static_cast<std::int64_t>(i * i * 3)) << "item " << i;
+  }
+}
+
+TEST_F(process_pool, maps_many_items_over_two_workers) {
+  auto where = pool::open(rules_for(2));
+  numbers work(squares(200'000));
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  expect_squares(work);
+  EXPECT_EQ(where->missed_bells(), 0U);
+}
+
+TEST_F(process_pool, is_used_again_by_the_next_run) {
+  auto where = pool::open(rules_for(2));
+  for (int k = 0; k < 20; ++k) {
+    numbers work(squares(100 * k));
+    EXPECT_EQ(carry(where, work), policy::status::completed);
+    expect_squares(work);
+  }
+  EXPECT_LE(where->status().size(), 2U);
+}
+
+TEST_F(process_pool, loses_exactly_the_task_that_was_running) {
+  struct {
+    deed what;
+    int signal, exit_code;
+    stage where;
+  } const ways[] = {
+      {deed::kill, SIGKILL, -1, stage::run},
+      {deed::fault, SIGSEGV, -1, stage::run},
+      {deed::leave, 0, 7, stage::run},
+      {deed::die_reading, SIGKILL, -1, stage::read_args},
+      {deed::die_writing, SIGKILL, -1, stage::write_result},
+  };
+  for (const auto& way : ways) {
+    auto where = pool::open(rules_for(2));
+    numbers work(squares(1000, {{17, way.what}, {500, way.what}}));
+    EXPECT_EQ(carry(where, work), policy::status::completed);
+    expect_squares(work, {17, 500});
+    for (index i : {17U, 500U}) {
+      const trouble& why = work.outcomes[i].why;
+      EXPECT_FALSE(work.outcomes[i].ok);
+      EXPECT_EQ(why.how, policy::outcome::died);
+      EXPECT_EQ(why.signal, way.signal) << why.text;
+      EXPECT_EQ(why.exit_code, way.exit_code) << why.text;
+      EXPECT_EQ(why.where, way.where) << why.text;
+      EXPECT_GT(why.pid, 0);
+    }
+  }
+}
+
+TEST_F(process_pool, reports_the_fatal_traceback) {
+  auto where = pool::open(rules_for(1));
+  numbers work(squares(3, {{1, deed::fault}}));
+  carry(where, work);
+  EXPECT_NE(work.outcomes[1].why.stack.find("SIGSEGV"), std::string::npos) << work.outcomes[1].why.stack;
+}
+
+TEST_F(process_pool, every_task_may_kill_its_worker) {
+  auto where = pool::open(rules_for(2));
+  std::vector<order_of_task> tasks(50, {deed::kill, 0});
+  numbers work(std::move(tasks));
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  for (const auto& o : work.outcomes) {
+    EXPECT_EQ(o.settled, 1);
+    EXPECT_EQ(o.why.how, policy::outcome::died) << o.why.text;
+  }
+  numbers after(squares(100));
+  EXPECT_EQ(carry(where, after), policy::status::completed);
+  expect_squares(after);
+}
+
+TEST_F(process_pool, a_task_past_its_limit_is_stopped_or_killed) {
+  for (const deed what : {deed::hang, deed::hang_hard, deed::scribble}) {
+    pool_rules rules = rules_for(2);
+    rules.soft_grace = 50'000'000;
+    auto where = pool::open(std::move(rules));
+    numbers work(squares(100, {{5, what}}));
+    EXPECT_EQ(carry(where, work, 100'000'000), policy::status::completed);
+    expect_squares(work, {5});
+    EXPECT_EQ(work.outcomes[5].why.how, policy::outcome::overtime) << work.outcomes[5].why.text;
+    if (what == deed::hang_hard) {
+      EXPECT_NE(work.outcomes[5].why.stack.find("usleep"), std::string::npos) << work.outcomes[5].why.stack;
+    }
+  }
+}
+
+TEST_F(process_pool, carries_results_and_arguments_larger_than_a_ring) {
+  auto where = pool::open(rules_for(2));
+  numbers work(squares(40, {{3, deed::large}, {30, deed::large}}));
+  work.padding.resize(3 << 20);
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  expect_squares(work);
+  EXPECT_GT(work.outcomes[3].size, 1U << 20);
+}
+
+TEST_F(process_pool, a_task_that_closes_all_descriptors_costs_nothing) {
+  auto where = pool::open(rules_for(2));
+  numbers work(squares(100, {{50, deed::close_channel}}));
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  expect_squares(work);
+}
+
+TEST_F(process_pool, a_task_that_becomes_another_program_costs_itself) {
+  auto where = pool::open(rules_for(2));
+  numbers work(squares(100, {{50, deed::become_another}}));
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  expect_squares(work, {50});
+  EXPECT_EQ(work.outcomes[50].why.how, policy::outcome::died) << work.outcomes[50].why.text;
+}
+
+TEST_F(process_pool, workers_that_cannot_start_fail_the_pool_loudly) {
+  auto where = pool::open(rules_for(2, true));
+  numbers work(squares(10));
+  carry(where, work);
+  for (const auto& o : work.outcomes) {
+    EXPECT_EQ(o.settled, 1);
+    EXPECT_EQ(o.why.where, stage::start) << o.why.text;
+    EXPECT_NE(o.why.stack.find("told to fail"), std::string::npos) << o.why.stack;
+  }
+}
+
+TEST_F(process_pool, recycles_workers_after_so_many_tasks) {
+  for (const std::uint64_t quota : {1U, 2U, 3U, 50U}) {
+    pool_rules rules = rules_for(2);
+    rules.max_tasks = quota;
+    auto where = pool::open(std::move(rules));
+    numbers work(std::vector<order_of_task>(200, {deed::pid, 0}));
+    EXPECT_EQ(carry(where, work), policy::status::completed);
+    std::map<std::int64_t, std::uint64_t> ran;
+    for (const auto& o : work.outcomes) {
+      EXPECT_TRUE(o.ok) << o.why.text;
+      ++ran[o.value];
+    }
+    for (const auto& [pid, count] : ran) EXPECT_LE(count, quota) << "worker " << pid;
+  }
+}
+
+TEST_F(process_pool, a_killed_zygote_costs_what_was_running) {
+  auto where = pool::open(rules_for(2));
+  numbers work(squares(20'000));
+  bool done = false;
+  work.on_settled = [&](index, numbers& all) {
+    if (done || all.outcomes[100].settled == 0) return;
+    done = true;
+    kill(static_cast<pid_t>(where->zygote_pid()), SIGKILL);
+  };
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  index lost = 0;
+  for (const auto& o : work.outcomes) {
+    EXPECT_EQ(o.settled, 1);
+    lost += o.ok ? 0 : 1;
+  }
+  EXPECT_LE(lost, 2U);
+}
+
+TEST_F(process_pool, several_runs_share_it) {
+  auto where = pool::open(rules_for(2));
+  std::vector<std::thread> drivers;
+  std::atomic<int> wrong{0};
+  for (int k = 0; k < 4; ++k) {
+    drivers.emplace_back([&where, &wrong] {
+      for (int round = 0; round < 10; ++round) {
+        numbers work(squares(2000, {{7, deed::kill}}));
+        if (carry(where, work) != policy::status::completed) ++wrong;
+        for (index i = 0; i < work.outcomes.size(); ++i) {
+          if (work.outcomes[i].settled != 1 || (work.outcomes[i].ok != (i != 7))) ++wrong;
+        }
+      }
+    });
+  }
+  for (auto& d : drivers) d.join();
+  EXPECT_EQ(wrong.load(), 0);
+  EXPECT_EQ(where->missed_bells(), 0U);
+}
+
+TEST_F(process_pool, survives_workers_killed_from_outside_at_random) {
+  auto where = pool::open(rules_for(2));
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  numbers work(squares(300'000));
+  index next_kill = 1000, killed = 0;
+  work.on_settled = [&](index, numbers&) {
+    if (--next_kill != 0) return;
+    next_kill = 1 + random() % 20'000;
+    for (const worker_status& w : where->status()) {
+      if (w.pid > 0 && random() % 2 == 0) {
+        kill(static_cast<pid_t>(w.pid), SIGKILL);
+        ++killed;
+      }
+    }
+  };
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  index lost = 0;
+  for (index i = 0; i < work.outcomes.size(); ++i) {
+    ASSERT_EQ(work.outcomes[i].settled, 1) << "item " << i;
+    if (work.outcomes[i].ok) {
+      ASSERT_EQ(work.outcomes[i].value, static_cast<std::int64_t>(i * i * 3));
+    } else {
+      ++lost;
+    }
+  }
+  EXPECT_LE(lost, killed);
+}
+
+TEST_F(process_pool, closing_settles_what_is_left) {
+  auto where = pool::open(rules_for(1));
+  numbers work(squares(1000, {{3, deed::hang_hard}}));
+  std::thread closer;
+  work.on_settled = [&](index item, numbers&) {
+    if (item == 2) closer = std::thread([&where] { where->close(50'000'000); });
+  };
+  carry(where, work);
+  closer.join();
+  for (const auto& o : work.outcomes) EXPECT_EQ(o.settled, 1);
+  EXPECT_FALSE(work.outcomes[3].ok);
+  EXPECT_EQ(work.outcomes[999].why.how, policy::outcome::cancelled);
+}
+
+}  // namespace
+}  // namespace centimane::engine::test
+
+int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }

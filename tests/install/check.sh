@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# check.sh BUILD_FOLDER COMPILER: installs into a temporary prefix, moves it elsewhere, and builds tests/install/consumer against it twice:
+# with find_package and with pkg-config.
+set -euo pipefail
+build=$1 compiler=$2
+here=$(cd "$(dirname "$0")" && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+cmake --install "$build" --prefix "$tmp/first" >/dev/null
+# An installed tree may be moved: nothing in it names the place it was installed to, nor the source tree.
+mv "$tmp/first" "$tmp/moved"
+if grep -rIl -e "$tmp/first" -e "$(dirname "$(dirname "$here")")" "$tmp/moved" --include='*.cmake' --include='*.pc' --include='*.hpp'; then
+  echo "the files above name the source tree or the first prefix" >&2
+  exit 1
+fi
+
+# The flags of the installed library must be those of its user, for a sanitizer's build.
+flags=$(sed -n 's/^CMAKE_CXX_FLAGS:STRING=//p' "$build/CMakeCache.txt")
+
+cmake -S "$here/consumer" -B "$tmp/cmake" -DCMAKE_PREFIX_PATH="$tmp/moved" -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_CXX_FLAGS="$flags" >"$tmp/log" ||
+  { cat "$tmp/log"; exit 1; }
+cmake --build "$tmp/cmake" >"$tmp/log" || { cat "$tmp/log"; exit 1; }
+"$tmp/cmake/consumer" find_package
+
+PKG_CONFIG_PATH=$(dirname "$(find "$tmp/moved" -name centimane.pc)")
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046,SC2086  # flags are words
+"$compiler" -std=c++20 $flags "$here/consumer/main.cpp" -o "$tmp/by-pkg-config" $(pkg-config --cflags --libs centimane)
+if ldd "$tmp/by-pkg-config" | grep -q libcentimane; then export LD_LIBRARY_PATH=$(pkg-config --variable=libdir centimane); fi
+"$tmp/by-pkg-config" pkg-config
+
+# Each public header stands alone.
+find "$tmp/moved/include/centimane" -maxdepth 1 -name '*.hpp' | while read -r header; do
+  echo "#include \"$header\"" | "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror $(pkg-config --cflags centimane) -x c++ - ||
+    { echo "does not stand alone: $header" >&2; exit 1; }
+done
+echo "installed, moved, found by find_package and pkg-config"

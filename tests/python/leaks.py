@@ -1,0 +1,116 @@
+"""The leak check: what a test must give back. Threads, descriptors, shared memory, temporary files, and every process that carries the
+test's mark in its environment (a list of children would miss what was re-parented).
+
+Warm things (idle hands and pools) are let go first: keeping them is no leak, losing them would be one.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import tempfile
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+MARK = "CENTIMANE_TEST_MARK"
+
+#: How long the dying may take before they count as left behind. A watchdog, no expectation.
+PATIENCE = float(os.environ.get("CENTIMANE_TEST_PATIENCE", "20"))
+
+
+def _listing(folder: str) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
+def _descriptors() -> Counter[str]:
+    """What each descriptor is, without the numbers that tell one pipe from another."""
+    found: Counter[str] = Counter()
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            target = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:  # the one that lists
+            continue
+        found[target.split(":")[0] if ":[" in target else target] += 1
+    return found
+
+
+def marked_processes(mark: str) -> set[int]:
+    """All processes but this one whose environment has the mark."""
+    wanted = f"{MARK}={mark}".encode()
+    found = set()
+    for name in os.listdir("/proc"):
+        if not name.isdecimal() or int(name) == os.getpid():
+            continue
+        try:
+            with open(f"/proc/{name}/environ", "rb") as environment:
+                if wanted in environment.read().split(b"\0"):
+                    found.add(int(name))
+        except OSError:  # gone, or somebody else's
+            continue
+    return found
+
+
+def wait_for_end(pids: set[int]) -> set[int]:
+    """Waits for processes to end, told by their pidfds; answers those that did not in time."""
+    left = set()
+    for pid in pids:
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        try:
+            if not select.select([descriptor], [], [], PATIENCE)[0]:
+                left.add(pid)
+        finally:
+            os.close(descriptor)
+    return left
+
+
+@dataclass
+class Surroundings:
+    """What is there at one moment."""
+
+    mark: str
+    threads: frozenset[str] = field(default_factory=frozenset)
+    descriptors: Counter[str] = field(default_factory=Counter)
+    shared: frozenset[str] = field(default_factory=frozenset)
+    temporary: frozenset[str] = field(default_factory=frozenset)
+
+    @classmethod
+    def now(cls, mark: str) -> Surroundings:
+        return cls(
+            mark,
+            frozenset(f"{thread.name} ({thread.ident})" for thread in threading.enumerate()),
+            _descriptors(),
+            _listing("/dev/shm"),
+            _listing(tempfile.gettempdir()),
+        )
+
+    def expect_nothing_new(self) -> None:
+        """Compares with the present; lists every difference."""
+        left = wait_for_end(marked_processes(self.mark))
+        after = Surroundings.now(self.mark)
+        new = {
+            "processes": sorted(left),
+            "threads": sorted(after.threads - self.threads),
+            "descriptors": dict(after.descriptors - self.descriptors),
+            "/dev/shm": sorted(name for name in after.shared - self.shared if "centimane" in name),
+            "temporary files": sorted(name for name in after.temporary - self.temporary if "centimane" in name),
+        }
+        assert not any(new.values()), f"left behind: { {what: which for what, which in new.items() if which} }"
+
+
+def let_go_of_warm_things() -> None:
+    """Ends idle hands and warm pools of this process."""
+    from centimane import _core, _processes
+
+    _processes.close_all(grace=0)
+    assert _core.dismiss_hands(PATIENCE) == 0, "a hand is still at work"
+    # A dismissed hand is out of our call; the thread around it ends by itself.
+    for thread in threading.enumerate():
+        if thread.name.startswith("centimane-"):
+            thread.join(PATIENCE)

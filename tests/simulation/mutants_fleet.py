@@ -1,0 +1,395 @@
+"""The rules of policy::fleet, each broken in turn."""
+
+from __future__ import annotations
+
+from mutant import Machine, Mutant, Simulation
+
+_EVENTS = "fleet_events.cpp"
+_PLACES = "fleet_places.cpp"
+_NEXT = "fleet_next.cpp"
+_QUEUE = "fleet_queue.hpp"
+_LINE = "fleet_line.hpp"
+_CLOCK = "fleet_clock.hpp"
+
+_MUTANTS = (
+    # Blame
+    Mutant(
+        "blame_claimed",
+        "only what had begun is blamed",
+        _EVENTS,
+        "} else if (front == reach::begun) {\n    queue_.let_go",
+        "} else if (front != reach::sent) {\n    queue_.let_go",
+    ),
+    Mutant(
+        "begun_sent_again",
+        "what had begun is never sent again",
+        _EVENTS,
+        "} else if (front == reach::begun) {\n    queue_.let_go",
+        "} else if (false) {\n    queue_.let_go",
+    ),
+    Mutant(
+        "settled_twice",
+        "what is settled is not reported again when its worker dies",
+        _EVENTS,
+        "  if (settled) {\n    queue_.let_go(first.of, 1);",
+        "  if (false) {\n    queue_.let_go(first.of, 1);",
+    ),
+    Mutant(
+        "resends_without_end",
+        "an item that is claimed and not begun is sent again a few times",
+        _EVENTS,
+        "first.resent >= rules_.resends",
+        "false",
+    ),
+    Mutant(
+        "one_resend_less",
+        "as many times as the rules say",
+        _EVENTS,
+        "first.resent >= rules_.resends",
+        "first.resent + 1 >= rules_.resends",
+    ),
+    Mutant(
+        "resent_in_company",
+        "what was claimed by the dead is sent again alone",
+        _EVENTS,
+        "    first.alone = true;\n",
+        "",
+    ),
+    Mutant(
+        "suspects_in_company",
+        "what has killed a worker runs alone",
+        _EVENTS,
+        "> 0) t.alone = true;",
+        "> 0) t.alone = false;",
+    ),
+    # Timeouts
+    Mutant(
+        "soft_stop_before_take_back",
+        "a late task's followers are taken back before it is stopped",
+        _EVENTS,
+        "if (p.held.items() > 1) {\n        charge(w, back);",
+        "if (false) {\n        charge(w, back);",
+    ),
+    Mutant(
+        "no_second_look",
+        "followers that were claimed prove the late task's end",
+        _EVENTS,
+        "if (p.overtime && all) {",
+        "if (p.overtime) {",
+    ),
+    Mutant(
+        "limit_from_the_look",
+        "a limit counts from when the task began",
+        _EVENTS,
+        "p.clock = later(p.since, limit);",
+        "p.clock = later(now_, limit);",
+    ),
+    Mutant(
+        "overtime_before_it_began",
+        "a task that has not begun is not late",
+        _EVENTS,
+        "if (front == reach::begun) {\n    p.since",
+        "if (front != reach::sent) {\n    p.since",
+    ),
+    Mutant(
+        "late_result_kills",
+        "a late result saves its worker",
+        _EVENTS,
+        "  if (p.at == life::soft) p.at = life::open;  // the late result saves its worker\n",
+        "",
+    ),
+    Mutant(
+        "no_grace", "the kill waits for the grace", _NEXT, "p.due = later(now_, rules_.soft_grace);", "p.due = now_;"
+    ),
+    Mutant(
+        "clock_of_the_predecessor",
+        "each task has its own clock",
+        _EVENTS,
+        "    p.clock = later(now_, p.held.front().limit);\n",
+        "",
+    ),
+    Mutant(
+        "stopped_before_claim",
+        "a worker that leaves a timed task unclaimed for ever is killed",
+        _EVENTS,
+        "front == reach::sent && now_ >= later(p.arrived",
+        "front == reach::queued && now_ >= later(p.arrived",
+    ),
+    # Sending
+    Mutant(
+        "too_deep",
+        "depth is never exceeded",
+        _NEXT,
+        "std::min<index>(depth - p.held.items(), quota(p))",
+        "std::min<index>(depth, quota(p))",
+    ),
+    Mutant(
+        "run_too_deep",
+        "a run's own depth is never exceeded",
+        _NEXT,
+        ": p.held.items() < depth_of(l);",
+        ": p.held.items() < depth_;",
+    ),
+    Mutant(
+        "too_many_tasks",
+        "max_tasks is never exceeded",
+        _NEXT,
+        "std::min<index>(depth - p.held.items(), quota(p))",
+        "std::min<index>(depth - p.held.items(), depth)",
+    ),
+    Mutant(
+        "alone_behind_others",
+        "what runs alone goes to a free worker",
+        _NEXT,
+        "l.waiting.front().alone ? p.held.empty()",
+        "l.waiting.front().alone ? true",
+    ),
+    Mutant(
+        "others_behind_alone",
+        "nothing is sent behind what runs alone",
+        _PLACES,
+        " && (p.held.empty() || !p.held.back().alone);",
+        ";",
+    ),
+    Mutant(
+        "several_alone",
+        "what runs alone is sent one by one",
+        _NEXT,
+        "first.alone ? 1 : std::min(room, share)",
+        "std::min(room, share)",
+    ),
+    Mutant("full_forgotten", "a full worker is sent nothing until it publishes", _EVENTS, "  p.blocked = true;\n", ""),
+    Mutant(
+        "full_for_ever",
+        "a worker that publishes is full no longer",
+        _EVENTS,
+        "p.refused = p.blocked = p.looking = false;",
+        "p.refused = p.looking = false;",
+    ),
+    Mutant(
+        "full_counts_as_sent",
+        "what did not fit does not count towards max_tasks",
+        _EVENTS,
+        "n <= p.held.items());\n  p.sent -= n;\n  while (n > 0) {\n    const task piece = p.held.cut_back(n);\n    n -= piece.count;\n    held_ -= piece.count;\n    give_back(piece, w);\n  }\n  p.blocked",
+        "n <= p.held.items());\n  while (n > 0) {\n    const task piece = p.held.cut_back(n);\n    n -= piece.count;\n    held_ -= piece.count;\n    give_back(piece, w);\n  }\n  p.blocked",
+    ),
+    # Fairness
+    Mutant("no_turns", "runs take turns", _QUEUE, "    } else if (l.served >= turn) {", "    } else if (false) {"),
+    Mutant(
+        "no_dry_run",
+        "a run that needs a free worker has its turn, too",
+        _NEXT,
+        "queue_.several() && ended_ != ended_at_turn_) {",
+        "false) {",
+    ),
+    Mutant("kept_for_ever", "a worker that is let run dry for nobody is released", _NEXT, "  unkeep();\n  if", "  if"),
+    Mutant(
+        "nobody_robbed",
+        "nobody waits behind a task while a worker is free",
+        _NEXT,
+        "fork(o) || serve(o) || rob(o)",
+        "fork(o) || serve(o)",
+    ),
+    Mutant(
+        "refusal_forgotten",
+        "what was refused once is not asked for again and again",
+        _EVENTS,
+        "  p.refused = !all || n == 0;\n",
+        "",
+    ),
+    # Workers
+    Mutant(
+        "fork_for_nothing",
+        "workers are forked for work only",
+        _NEXT,
+        "waiting > index{starting_} + ready_.free() + kept",
+        "waiting > 0",
+    ),
+    Mutant(
+        "one_worker_more",
+        "no more workers than the rules say",
+        _NEXT,
+        "alive_ >= rules_.workers ||",
+        "alive_ > rules_.workers ||",
+    ),
+    Mutant(
+        "elder_comes_back",
+        "who has an heir is sent nothing more",
+        _NEXT,
+        "if (workers >= rules_.workers && elder) elder->outgoing = true;",
+        "",
+    ),
+    Mutant(
+        "no_backoff",
+        "a failed start is not tried again at once",
+        _NEXT,
+        "zygote_ != seed::up || now_ < fork_at_ ||",
+        "zygote_ != seed::up ||",
+    ),
+    Mutant(
+        "start_errors_uncounted",
+        "too many failed starts, and the fleet fails",
+        _PLACES,
+        "if (failures_.size() >= rules_.start_failures) fail(failure::starts);",
+        "",
+    ),
+    Mutant(
+        "window_forgotten",
+        "only failures within the window count",
+        _PLACES,
+        "failures_.front() <= now_ - rules_.failure_window",
+        "false",
+    ),
+    Mutant(
+        "useless_worker_uncounted",
+        "a worker that comes up, does nothing and dies is a failed start",
+        _EVENTS,
+        "  if (useless) fork_at_",
+        "  if (false) fork_at_",
+    ),
+    Mutant(
+        "deaths_under_tasks_counted",
+        "a death under a task is no failed start",
+        _EVENTS,
+        "p.done == 0 && front != reach::begun;",
+        "p.done == 0;",
+    ),
+    Mutant(
+        "resources_for_ever",
+        "without resources for long, the fleet fails",
+        _EVENTS,
+        "    fail(failure::resources);\n",
+        "",
+    ),
+    Mutant(
+        "start_for_ever",
+        "a worker that does not come up is killed",
+        _NEXT,
+        "    case life::starting:\n    case life::soft:",
+        "    case life::starting:\n      break;\n    case life::soft:",
+    ),
+    Mutant("never_abandoned", "who outlives SIGKILL is abandoned", _NEXT, "        abandon(w, reach::sent);\n", ""),
+    Mutant(
+        "abandoned_begins_again",
+        "what an abandoned worker had begun is not run again",
+        _EVENTS,
+        "    abandon(w, front);\n",
+        "    abandon(w, reach::sent);\n",
+    ),
+    Mutant(
+        "lost_zygote_keeps_starters",
+        "who was starting vanishes with the zygote",
+        _EVENTS,
+        "    if (!p.was_ready) {\n      vacate(w);",
+        "    if (false) {\n      vacate(w);",
+    ),
+    Mutant(
+        "idle_for_ever",
+        "idle workers are retired",
+        _NEXT,
+        "        p.outgoing = true;  // it has been idle for long enough\n",
+        "",
+    ),
+    Mutant(
+        "recycle_keeps_tasks",
+        "who is recycled gives back what it has not begun",
+        _EVENTS,
+        "  p.outgoing = true;\n  if (!p.held.empty()) charge(w, back);",
+        "  p.outgoing = true;",
+    ),
+    # Recall, close, fail
+    Mutant(
+        "recall_leaves_held",
+        "a recall takes back what is held and unclaimed",
+        _NEXT,
+        "    if (l->recalled) return behind;\n",
+        "",
+    ),
+    Mutant(
+        "recall_requeues",
+        "what a recall takes back is reported, not queued",
+        _PLACES,
+        "  if (l->recalled) {\n    report(piece,",
+        "  if (false) {\n    report(piece,",
+    ),
+    Mutant(
+        "recall_reports_others",
+        "others' tasks behind a recalled one go back to the queue",
+        _PLACES,
+        "  if (l->recalled) {\n    report(piece,",
+        "  if (true) {\n    report(piece,",
+    ),
+    Mutant(
+        "hard_is_soft",
+        "a hard recall ends what runs",
+        _EVENTS,
+        "      settle(w, outcome::cancelled);\n    }\n  }\n  refile(w);",
+        "    }\n  }\n  refile(w);",
+    ),
+    Mutant(
+        "recall_for_ever",
+        "a recall ends when nothing of its run is left",
+        "fleet_queue.cpp",
+        "  l.recalled = l.hard = false;\n",
+        "",
+    ),
+    Mutant(
+        "close_lengthens",
+        "a second close only ever shortens the grace",
+        _EVENTS,
+        "kill_at_ = std::min(kill_at_, later(now_, grace));",
+        "kill_at_ = later(now_, grace);",
+    ),
+    Mutant(
+        "close_forgets_held",
+        "close takes back what is held",
+        _EVENTS,
+        "    } else if (p.at == life::open) {\n      if (!p.held.empty()) charge(w, back);",
+        "    } else if (p.at == life::open) {",
+    ),
+    Mutant(
+        "close_forgets_to_kill",
+        "close kills when its grace is over",
+        _NEXT,
+        "now_ >= kill_at_) {\n      sweep();",
+        "false) {\n      sweep();",
+    ),
+    Mutant(
+        "close_kills_unseen",
+        "what ended before the grace was over counts",
+        _NEXT,
+        "    if (p.at == life::open && !p.held.empty()) {\n      p.looking = true;\n      charge(w, peek);\n    } else {",
+        "    if (false) {\n    } else {",
+    ),
+    Mutant(
+        "late_work_lost",
+        "what is submitted after the end is reported at once",
+        _EVENTS,
+        "  if (ending()) {\n    report_at_end(t, reach::queued, nobody);\n    return;",
+        "  if (ending()) {\n    return;",
+    ),
+    # Parts
+    Mutant(
+        "cut_back_from_the_front",
+        "a range is cut at the end that is meant",
+        _LINE,
+        "  piece.item += last.count - piece.count;\n",
+        "",
+    ),
+    Mutant("joins_attempts", "ranges of different attempts are not joined", _LINE, "a.attempt == b.attempt && ", ""),
+    Mutant("joins_resent", "ranges of different histories are not joined", _LINE, "a.resent == b.resent && ", ""),
+    Mutant("heap_does_not_rise", "the earliest alarm is the first", _CLOCK, "    rise(at_[w]);\n    sink", "    sink"),
+    Mutant(
+        "heap_does_not_sink",
+        "the earliest alarm is the first, when one moves back",
+        _CLOCK,
+        "    rise(at_[w]);\n    sink(at_[w]);",
+        "    rise(at_[w]);",
+    ),
+)
+
+MACHINE = Machine(
+    policy=("fleet.cpp", "fleet_events.cpp", "fleet_next.cpp", "fleet_places.cpp", "fleet_queue.cpp"),
+    simulations=(Simulation("fleet_simulation", ("fleet_simulation.cpp",), 40_000),),
+    mutants=_MUTANTS,
+)
