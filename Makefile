@@ -1,0 +1,111 @@
+# Everything a contributor runs; CONTRIBUTING.md is its guide. Each target installs what it needs (tools/set-up.sh), is safe to repeat
+# and quick the second time.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+JOBS ?= $(shell nproc)
+PYTHON ?= $(shell tools/set-up.sh python)
+# Further interpreters that `make test` tries, where they are found.
+PYTHONS ?= 3.12 3.13
+setup := tools/set-up.sh
+venv := .venv
+py := $(venv)/bin/python
+release := .venv-release/bin/python
+# The same source is compiled in several folders; their names need not be in the key.
+export CCACHE_NOHASHDIR := 1
+# Where Python tests find C++ programs: examples of the guides are linked with this build, faults are played by its scenario program.
+built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/faults/centimane_scenario
+# A test that hangs is ended by its own limit; this is the second line.
+guard := timeout --kill-after=20
+
+.PHONY: help demo test test-cpp test-python test-pythons lint format asan tsan clang simulate bench bench-quick clean \
+        packages-build packages-test packages-lint environment package package-release
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+# ---- what the others need
+packages-build:
+	@$(setup) packages build python
+packages-test:
+	@$(setup) packages build python test
+packages-lint:
+	@$(setup) packages build python test lint
+environment: packages-build
+	@$(setup) venv $(venv) $(PYTHON) test dev
+package: environment
+	@$(setup) package $(venv) dev
+package-release: packages-build
+	@$(setup) venv .venv-release $(PYTHON) progress
+	@$(setup) package .venv-release release
+
+# ---- users
+demo: package-release  ## the main job in both faces: speed-up, word frequencies, a killed worker
+	@cmake --preset release --log-level=WARNING >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target demo
+	@$(release) examples/demo/run.py build/release/examples/demo $(DEMO_ARGS)
+
+test: test-cpp test-python test-pythons  ## every C++ and Python test
+
+test-cpp: packages-test
+	cmake --preset dev --log-level=WARNING >/dev/null
+	cmake --build --preset dev -j $(JOBS)
+	$(guard) 900 ctest --preset dev -j $(JOBS)
+
+test-python: packages-test package
+	cmake --preset dev --log-level=WARNING >/dev/null
+	cmake --build --preset dev -j $(JOBS)
+	$(guard) 900 env $(built) $(py) -m pytest
+
+# A shorter selection with each further interpreter that is there.
+test-pythons: packages-test
+	@for version in $(PYTHONS); do \
+	  found=$$($(setup) find-python $$version); \
+	  if [ -z "$$found" ]; then echo "Python $$version: not found, left out"; continue; fi; \
+	  $(setup) venv $(venv)-$$version "$$found" test; \
+	  $(setup) package $(venv)-$$version dev; \
+	  echo "Python $$version:"; \
+	  $(guard) 600 $(venv)-$$version/bin/python -m pytest -q -m "not slow" tests/python; \
+	done
+
+# ---- contributors
+lint: packages-lint package  ## formatters, static analysis, types, house rules
+	@cmake --preset dev --log-level=WARNING >/dev/null
+	@tools/lint.sh $(py)
+
+format: packages-lint environment  ## rewrites the sources in the project's format
+	git ls-files '*.cpp' '*.hpp' | xargs clang-format-14 -i
+	$(py) -m ruff format .
+	$(py) -m ruff check --fix .
+
+asan: packages-test  ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	cmake --preset asan --log-level=WARNING >/dev/null
+	cmake --build --preset asan -j $(JOBS)
+	$(guard) 900 ctest --preset asan -j $(JOBS)
+
+tsan: packages-test  ## the C++ tests under ThreadSanitizer
+	cmake --preset tsan --log-level=WARNING >/dev/null
+	cmake --build --preset tsan -j $(JOBS)
+	$(guard) 900 tools/tsan.sh ctest --preset tsan -j $(JOBS)
+
+simulate: packages-test  ## both machines under simulated time at full length, and the mutation check
+	@cmake --preset dev --log-level=WARNING >/dev/null
+	@cmake --build --preset dev -j $(JOBS) --target run_simulation fleet_simulation joint_simulation
+	@tools/simulate.sh build/dev/tests/simulation $(PYTHON)
+
+clang: packages-lint  ## the C++ tests, built by clang
+	cmake --preset clang --log-level=WARNING >/dev/null
+	cmake --build --preset clang -j $(JOBS)
+	$(guard) 900 ctest --preset clang -j $(JOBS)
+
+bench: package-release  ## against the standard library, side by side in one run; writes bench/RESULTS.md
+	$(release) bench/run.py --write bench/RESULTS.md
+
+bench-quick: package-release
+	$(release) bench/run.py --quick
+
+clean:  ## removes all that was built; the environments stay
+	rm -rf build dist
+	rm -f .venv*/.package

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Puts in place what a command of the Makefile needs; does nothing where nothing is missing. Safe to repeat.
+#
+#   tools/set-up.sh packages GROUP...                 Debian packages of these groups of tools/packages.txt
+#   tools/set-up.sh venv DIR PYTHON EXTRA...          a virtual environment with the build tools and these extras of pyproject.toml
+#   tools/set-up.sh package DIR MODE                  centimane itself into it: MODE is release or dev
+#   tools/set-up.sh python                            prints the interpreter to use: python3, if it is 3.11 or later
+#   tools/set-up.sh find-python VERSION               prints an interpreter of that version, if there is one
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else echo "set-up: not root and no sudo; please run: $*" >&2; return 1
+  fi
+}
+
+installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# python3 if it is new enough, else Debian's own.
+python() {
+  if python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo python3; else echo /usr/bin/python3; fi
+}
+
+# Is python3 one that pip may build extensions for without Debian's development packages (a build of one's own)?
+own_python() {
+  python3 -c 'import sys, sysconfig, os
+ok = sys.version_info >= (3, 11) and not sys.executable.startswith("/usr/bin")
+sys.exit(not (ok and os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h"))))' 2>/dev/null
+}
+
+packages() {
+  command -v dpkg-query >/dev/null || { echo "set-up: not a Debian; needed: $(grep -v '^#' tools/packages.txt | awk '{print $2}' | xargs)" >&2; return 0; }
+  local missing=() group name
+  while read -r group name; do
+    case " $* " in *" $group "*) ;; *) continue ;; esac
+    if [ "$group" = python ] && own_python; then continue; fi
+    installed "$name" || missing+=("$name")
+  done < <(grep -v -e '^#' -e '^$' tools/packages.txt)
+  [ ${#missing[@]} = 0 ] && return 0
+  echo "set-up: installing ${missing[*]}"
+  as_root apt-get update -q
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null
+}
+
+# The stamp holds what was asked for, so that a change of pyproject.toml or of the interpreter makes the environment anew.
+venv() {
+  local dir=$1 python=$2 stamp wanted
+  shift 2
+  stamp=$dir/.centimane
+  wanted="$("$python" -c 'import sys; print(sys.version, sys.base_prefix)') $* $(cksum pyproject.toml)"
+  [ -x "$dir/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
+  echo "set-up: $dir ($("$python" --version), $*)"
+  "$python" -m venv --clear "$dir"
+  # The needs of pyproject.toml, without the project itself: its build is `package`.
+  "$python" tools/needs.py "$@" > "$dir/needs.txt"
+  "$dir/bin/python" -m pip install -q --disable-pip-version-check -r "$dir/needs.txt" </dev/null
+  printf '%s\n' "$wanted" > "$stamp"
+}
+
+package() {
+  local dir=$1 mode=$2 args=(--no-build-isolation --no-deps) tag stamp wanted
+  tag=$("$dir/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
+  stamp=$dir/.package
+  # Everything the build reads, by content; pure Python only where it is copied (release), an editable install reads the tree.
+  wanted="$mode $(cat "$dir/.centimane") $({
+    find CMakeLists.txt cmake pyproject.toml include src python/bindings -type f -print0
+    [ "$mode" = dev ] || find python/centimane -name '*.py*' -not -name '*.pyc' -type f -print0
+  } | sort -z | xargs -0 cksum | cksum)"
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
+  echo "set-up: building the Python package ($mode) for $dir"
+  args+=(-Cbuild-dir="build/python-$tag-$mode" -Ccmake.define.CENTIMANE_WERROR=ON
+        -Ccmake.define.CMAKE_EXPORT_COMPILE_COMMANDS=ON)
+  if [ "$mode" = dev ]; then
+    args+=(-Ccmake.build-type=RelWithDebInfo "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g"
+           -Ccmake.define.CENTIMANE_FAULTS=ON -Cinstall.strip=false -e)
+  fi
+  "$dir/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall "${args[@]}" . </dev/null
+  printf '%s\n' "$wanted" > "$stamp"
+}
+
+# A command of that name may be there and not work (a version manager's placeholder), so it is tried; then pyenv is asked.
+find_python() {
+  local candidate
+  for candidate in "python$1" "$(pyenv root 2>/dev/null)"/versions/"$1".*/bin/"python$1"; do
+    if command -v "$candidate" >/dev/null && "$candidate" -c pass 2>/dev/null; then
+      command -v "$candidate"
+      return 0
+    fi
+  done
+}
+
+command=$1
+shift
+case $command in
+  packages) packages "$@" ;;
+  python) python ;;
+  venv) venv "$@" ;;
+  package) package "$@" ;;
+  find-python) find_python "$@" ;;
+  *) echo "set-up: no such command: $command" >&2; exit 2 ;;
+esac
