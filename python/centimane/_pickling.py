@@ -12,10 +12,12 @@ reference work in both directions, and ``isinstance`` holds on both sides.
 from __future__ import annotations
 
 import io
+import linecache
 import pickle
 import sys
 import threading
 import types
+from collections.abc import Callable
 from typing import Any
 
 import cloudpickle
@@ -45,6 +47,21 @@ def _findable(module_name: str | None) -> bool:
     return getattr(module, "__spec__", None) is not None or getattr(module, "__file__", None) is not None
 
 
+def _code(
+    filename: str, source: list[str] | None, make: Callable[..., types.CodeType], arguments: Any
+) -> types.CodeType:
+    """Code as it was: with the file it comes from, so that tracebacks show it, and the lines if no file has them."""
+    if source is not None and filename not in linecache.cache:
+        linecache.cache[filename] = (sum(map(len, source)), None, source, filename)
+    return make(*arguments).replace(co_filename=filename)
+
+
+def _source_without_file(filename: str) -> list[str] | None:
+    """The lines that only this process has: of a notebook's cell, an interactive input."""
+    entry = linecache.cache.get(filename)
+    return entry[2] if entry is not None and len(entry) == 4 and entry[1] is None else None
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
     """By value what must be. What a function refers to may hold locks: they arrive fresh. In an item or a result they do not travel."""
 
@@ -58,6 +75,10 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
         kind: type = type(obj)
         if self._fresh_locks and kind in _LOCKS:
             return _LOCKS[kind], ()
+        if kind is types.CodeType:
+            # cloudpickle forgets where code comes from.
+            make, arguments, *_ = self.dispatch_table[kind](obj)
+            return _code, (obj.co_filename, _source_without_file(obj.co_filename), make, arguments)
         if (
             isinstance(obj, (types.FunctionType, type))
             and obj.__module__ != "__main__"

@@ -149,6 +149,26 @@ def test_locks_that_a_function_names_arrive_fresh(script: Script) -> None:
     assert done.stdout.strip() == "[(1, False, 'x')]"
 
 
+def test_a_remote_traceback_names_files_and_lines(script: Script) -> None:
+    done = script(
+        """
+        import linecache
+        from centimane import parallel_map
+        cell = "def of_a_cell(x):\\n    return 1 / x  # the cell's line\\n"
+        linecache.cache["<cell 1>"] = (len(cell), None, cell.splitlines(True), "<cell 1>")
+        exec(compile(cell, "<cell 1>", "exec"))
+        def of_the_file(x):
+            return 1 // x  # the file's line
+        for function in (of_a_cell, of_the_file):
+            print(parallel_map(function, [0], executor="process", workers=1).failures()[0][1].__cause__)
+        """
+    )
+    assert done.stderr == ""
+    assert 'File "<cell 1>", line 2, in of_a_cell\n    return 1 / x  # the cell\'s line' in done.stdout
+    assert "in of_the_file\n    return 1 // x  # the file's line" in done.stdout
+    assert "dynamic-code" not in done.stdout
+
+
 def test_ctrl_c_is_raised_once(script: Script) -> None:
     for name in ("process", "thread", "sequential"):
         done = script(
