@@ -60,12 +60,7 @@ written write_plain(PyObject* value, writer& out, int depth) {
     int overflow = 0;
     long long n = PyLong_AsLongLongAndOverflow(value, &overflow);
     if (overflow != 0) return written::not_plain;
-    if (n >= INT8_MIN && n <= INT8_MAX) {
-      put(out, 'j', static_cast<std::int8_t>(n));
-    } else {
-      put(out, 'i', static_cast<std::int64_t>(n));
-    }
-    return written::yes;
+    return encode_number(n, out), written::yes;
   }
   if (type == &PyFloat_Type) {
     put(out, 'd', PyFloat_AS_DOUBLE(value));
@@ -173,6 +168,14 @@ ref pickle_loads(std::span<const std::byte> bytes) {
   if (!holder) return {};
   PyObject* arguments[] = {holder.get()};
   return ref::steal(PyObject_Vectorcall(loads_function, arguments, 1, nullptr));
+}
+
+void encode_number(long long value, writer& out) {
+  if (value >= INT8_MIN && value <= INT8_MAX) {
+    put(out, 'j', static_cast<std::int8_t>(value));
+  } else {
+    put(out, 'i', static_cast<std::int64_t>(value));
+  }
 }
 
 bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before) {

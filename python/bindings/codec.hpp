@@ -24,6 +24,9 @@ struct pickling {
 /// anything, goes to `before`.
 bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before = nullptr);
 
+/// Appends what encode_value would for an int of that value.
+void encode_number(long long value, writer& out);
+
 /// The value, or null with the error indicator set. Takes all of `in`.
 PyObject* decode_value(reader in);
 

@@ -187,6 +187,9 @@ void job::fail_task(index task, const ref& error, float seconds) {
 }
 
 engine::verdict job::encode(index task, writer& out) {
+  if (options_.chunk == 1) {
+    if (const auto n = source_.number(task)) return encode_number(*n, out), engine::verdict{};
+  }
   ref value = argument(task), before;
   if (value && encode_value(value.get(), out, pickling_, &before)) {
     if (before && define) define(before.get());

@@ -167,19 +167,15 @@ PyObject* run::collect(PyObject* not_run) {
   ref seconds = ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(n * sizeof(float))));
   if (!values || !errors || !seconds) return nullptr;
   float* second = reinterpret_cast<float*>(PyBytes_AS_STRING(seconds.get()));
-  for (std::uint64_t i = 0; i < n; ++i) {
-    shelf::outcome o = job_.outcomes.take(i);
-    ref what = ref::steal(o.what);
-    second[i] = what ? o.seconds : -1.0F;
-    if (what && o.ok) {
-      PyList_SET_ITEM(values.get(), static_cast<Py_ssize_t>(i), what.release());
-      continue;
-    }
-    PyList_SET_ITEM(values.get(), static_cast<Py_ssize_t>(i), ref::borrow(Py_None).release());
-    ref key = ref::steal(PyLong_FromUnsignedLongLong(i));
-    if (!key || PyDict_SetItem(errors.get(), key.get(), what ? what.get() : not_run) != 0) return nullptr;
-  }
-  return PyTuple_Pack(3, values.get(), errors.get(), seconds.get());
+  const bool whole = job_.outcomes.take_all(n, [&](std::uint64_t i, const shelf::outcome& o) {
+    second[i] = o.what != nullptr ? o.seconds : -1.0F;
+    const bool value = o.what != nullptr && o.ok;
+    PyList_SET_ITEM(values.get(), static_cast<Py_ssize_t>(i), value ? o.what : ref::borrow(Py_None).release());
+    if (value) return true;
+    const ref error = ref::steal(o.what), key = ref::steal(PyLong_FromUnsignedLongLong(i));
+    return key && PyDict_SetItem(errors.get(), key.get(), error ? error.get() : not_run) == 0;
+  });
+  return whole ? PyTuple_Pack(3, values.get(), errors.get(), seconds.get()) : nullptr;
 }
 
 PyObject* run::next() {

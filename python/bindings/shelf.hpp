@@ -2,9 +2,11 @@
 // consumer has taken all of it. So a stream of any length costs what its window costs, plus 8 bytes a thousand items
 // behind a straggler.
 //
-// An outcome is one pointer whose lowest bit tells an error from a value. Everything here needs the GIL, which is also
-// what makes it safe to use from many hands.
+// An outcome is one pointer whose lowest bit tells an error from a value. Indices mostly come one behind the other, so
+// the block looked at last is kept at hand. Everything here needs the GIL, which is also what makes it safe to use from
+// many hands.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -23,15 +25,19 @@ class shelf {
   ~shelf() { clear(); }
 
   // ---- items that were pulled from a source
-  void put_item(std::uint64_t i, ref item) { at(i).items[i % block_size] = item.release(); }
+  void put_item(std::uint64_t i, ref item) {
+    block& b = at(i);
+    if (!b.items) b.items = std::make_unique<PyObject*[]>(block_size);
+    b.items[i % block_size] = item.release();
+  }
   /// Borrowed; null if it is not here (any more).
   [[nodiscard]] PyObject* item(std::uint64_t i) const noexcept {
     const block* b = find(i);
-    return b == nullptr ? nullptr : b->items[i % block_size];
+    return b == nullptr || !b->items ? nullptr : b->items[i % block_size];
   }
   /// No attempt will need it again.
   void drop_item(std::uint64_t i) noexcept {
-    if (block* b = find(i)) Py_CLEAR(b->items[i % block_size]);
+    if (block* b = find(i)) b->drop_item(i);
   }
 
   // ---- outcomes: the last one put stands
@@ -48,21 +54,38 @@ class shelf {
   };
   [[nodiscard]] outcome get(std::uint64_t i) const noexcept {
     const block* b = find(i);
-    if (b == nullptr) return {};
-    std::uintptr_t bits = b->outcomes[i % block_size];
-    return {reinterpret_cast<PyObject*>(bits & ~std::uintptr_t{1}), (bits & 1U) == 0, b->seconds[i % block_size]};
+    return b == nullptr ? outcome{} : b->get(i);
   }
   /// Hands the outcome over; the index is not used again.
   [[nodiscard]] outcome take(std::uint64_t i) noexcept {
     outcome o = get(i);
     if (block* b = find(i)) {
       b->outcomes[i % block_size] = 0;
-      Py_CLEAR(b->items[i % block_size]);
+      b->drop_item(i);
       if (++b->taken == block_size) forget(i / block_size);
     }
     return o;
   }
+  /// Hands over the outcomes of [0, n), of which none was taken: each(i, outcome) owns what it gets. The shelf is empty
+  /// afterwards. False from `each` ends it.
+  template <class Each>
+  bool take_all(std::uint64_t n, Each each) {
+    for (std::uint64_t i = 0; i < n;) {
+      std::unique_ptr<block> b;
+      if (!blocks_.empty()) {
+        b = std::move(blocks_.front());
+        pop_front();
+      }
+      for (const std::uint64_t end = std::min(n, i + block_size); i < end; ++i) {
+        const outcome o = b ? b->get(i) : outcome{};
+        if (b) b->outcomes[i % block_size] = 0;
+        if (!each(i, o)) return false;
+      }
+    }
+    return true;
+  }
   void clear() noexcept {
+    near_ = nullptr;
     while (!blocks_.empty()) {
       std::unique_ptr<block> last =
           std::move(blocks_.back());  // an object's end may run user code, which may look in here
@@ -72,24 +95,37 @@ class shelf {
 
  private:
   struct block {
-    PyObject* items[block_size] = {};
+    std::unique_ptr<PyObject*[]> items;  ///< none if the source is looked up by index
     std::uintptr_t outcomes[block_size] = {};
-    float seconds[block_size] = {};
+    float seconds[block_size];
     std::uint64_t taken = 0;
     ~block() {
-      for (PyObject* item : items) Py_XDECREF(item);
+      if (items) {
+        for (std::uint64_t i = 0; i < block_size; ++i) Py_XDECREF(items[i]);
+      }
       for (std::uintptr_t bits : outcomes) Py_XDECREF(reinterpret_cast<PyObject*>(bits & ~std::uintptr_t{1}));
+    }
+    void drop_item(std::uint64_t i) noexcept {
+      if (items) Py_CLEAR(items[i % block_size]);
+    }
+    [[nodiscard]] outcome get(std::uint64_t i) const noexcept {
+      const std::uintptr_t bits = outcomes[i % block_size];
+      return {reinterpret_cast<PyObject*>(bits & ~std::uintptr_t{1}), (bits & 1U) == 0,
+              bits == 0 ? 0 : seconds[i % block_size]};
     }
   };
   [[nodiscard]] block* find(std::uint64_t i) const noexcept {
-    std::uint64_t number = i / block_size;
+    const std::uint64_t number = i / block_size;
+    if (near_ != nullptr && number == near_number_) return near_;
     if (number < base_ || number - base_ >= blocks_.size()) return nullptr;
-    return blocks_[number - base_].get();
+    near_number_ = number;
+    return near_ = blocks_[number - base_].get();
   }
   block& at(std::uint64_t i) {
-    std::uint64_t number = i / block_size - base_;
+    if (block* there = find(i)) return *there;
+    const std::uint64_t number = i / block_size - base_;
     while (blocks_.size() <= number) blocks_.emplace_back();
-    if (!blocks_[number]) blocks_[number] = std::make_unique<block>();
+    blocks_[number] = std::make_unique<block>();
     return *blocks_[number];
   }
   void put(std::uint64_t i, std::uintptr_t bits, float seconds) {
@@ -99,14 +135,19 @@ class shelf {
     Py_XDECREF(reinterpret_cast<PyObject*>(before & ~std::uintptr_t{1}));
   }
   void forget(std::uint64_t number) noexcept {
+    near_ = nullptr;
     blocks_[number - base_].reset();
-    while (!blocks_.empty() && !blocks_.front()) {
-      blocks_.pop_front();
-      ++base_;
-    }
+    while (!blocks_.empty() && !blocks_.front()) pop_front();
+  }
+  void pop_front() noexcept {
+    near_ = nullptr;
+    blocks_.pop_front();
+    ++base_;
   }
   std::deque<std::unique_ptr<block>> blocks_;
   std::uint64_t base_ = 0;  ///< number of the first block in blocks_
+  mutable block* near_ = nullptr;
+  mutable std::uint64_t near_number_ = 0;
 };
 
 }  // namespace centimane::python

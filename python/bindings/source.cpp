@@ -10,7 +10,7 @@ namespace {
 constexpr double long_pull = 200e-6;
 
 /// A range's attribute as a machine number; nothing if it does not fit.
-std::optional<long long> number(PyObject* range, const char* name) {
+std::optional<long long> attribute(PyObject* range, const char* name) {
   ref value = ref::steal(PyObject_GetAttrString(range, name));
   if (!value) return PyErr_Clear(), std::nullopt;
   int overflow = 0;
@@ -29,7 +29,7 @@ bool source::open(PyObject* items) {
     return true;
   }
   if (Py_TYPE(items) == &PyRange_Type) {
-    auto start = number(items, "start"), stop = number(items, "stop"), step = number(items, "step");
+    auto start = attribute(items, "start"), stop = attribute(items, "stop"), step = attribute(items, "step");
     Py_ssize_t n = PyObject_Length(items);
     if (start && stop && step && n >= 0) {
       kind_ = kind::range;
@@ -51,7 +51,7 @@ ref source::item(std::uint64_t i, const shelf& pulled) const {
     case kind::tuple:
       return ref::borrow(PyTuple_GET_ITEM(input_.get(), static_cast<Py_ssize_t>(i)));
     case kind::range:
-      return ref::steal(PyLong_FromLongLong(start_ + static_cast<long long>(i) * step_));
+      return ref::steal(PyLong_FromLongLong(*number(i)));
     case kind::iterator:
       break;
   }

@@ -17,6 +17,11 @@ class source {
   [[nodiscard]] std::optional<std::uint64_t> total() const noexcept { return total_; }
   /// The item, or nothing with the error indicator set. `pulled`: where an iterator's items were put.
   [[nodiscard]] ref item(std::uint64_t i, const shelf& pulled) const;
+  /// The item's value if it is a plain number of a range: no object need be made of it.
+  [[nodiscard]] std::optional<long long> number(std::uint64_t i) const noexcept {
+    if (kind_ != kind::range) return std::nullopt;
+    return start_ + static_cast<long long>(i) * step_;
+  }
   /// Takes up to at_most further items from the iterator. failed: the error indicator is set.
   engine::pulled pull(std::uint64_t at_most, shelf& into);
   /// How many have come so far.
@@ -25,7 +30,8 @@ class source {
   void close() noexcept { input_ = ref(); }
 
  private:
-  enum class kind : std::uint8_t { tuple, range, iterator } kind_ = kind::tuple;
+  enum class kind : std::uint8_t { tuple, range, iterator };
+  kind kind_ = kind::tuple;
   ref input_;
   std::optional<std::uint64_t> total_;
   std::uint64_t known_ = 0;

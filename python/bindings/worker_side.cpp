@@ -123,28 +123,39 @@ void python_servant::define(std::uint64_t id, reader blob) {
     PyErr_SetString(PyExc_ValueError, e.what());
     made.error = take_error();
   }
+  last_ = nullptr;
   known_[id] = std::move(made);
 }
 
 void python_servant::forget(std::uint64_t id) {
   enter();
+  last_ = nullptr;
   known_.erase(id);
 }
 
-ref python_servant::call(const definition_entry& what, PyObject* argument) const {
-  switch (what.kind) {
+/// Null: it is not known here.
+const python_servant::definition_entry* python_servant::find(std::uint64_t id) {
+  if (last_ == nullptr || last_->first != id) {
+    const auto found = known_.find(id);
+    last_ = found == known_.end() ? nullptr : &*found;
+  }
+  return last_ == nullptr ? nullptr : &last_->second;
+}
+
+ref python_servant::call(blob_kind kind, PyObject* function, PyObject* argument) const {
+  switch (kind) {
     case blob_kind::star: {
-      if (PyTuple_CheckExact(argument)) return ref::steal(PyObject_Call(what.function.get(), argument, nullptr));
+      if (PyTuple_CheckExact(argument)) return ref::steal(PyObject_Call(function, argument, nullptr));
       ref arguments = ref::steal(PySequence_Tuple(argument));
-      return arguments ? ref::steal(PyObject_Call(what.function.get(), arguments.get(), nullptr)) : ref();
+      return arguments ? ref::steal(PyObject_Call(function, arguments.get(), nullptr)) : ref();
     }
     case blob_kind::chunk:
     case blob_kind::chunk_star: {
-      PyObject* arguments[] = {what.function.get(), argument, what.kind == blob_kind::chunk_star ? Py_True : Py_False};
+      PyObject* arguments[] = {function, argument, kind == blob_kind::chunk_star ? Py_True : Py_False};
       return ref::steal(PyObject_Vectorcall(run_chunk_.get(), arguments, 3, nullptr));
     }
     default:
-      return ref::steal(PyObject_CallOneArg(what.function.get(), argument));
+      return ref::steal(PyObject_CallOneArg(function, argument));
   }
 }
 
@@ -167,13 +178,14 @@ engine::verdict python_servant::run(std::uint64_t definition, std::uint32_t, rea
   if (++since_leave_ >= tasks_a_turn) leave();
   enter();
   const std::size_t begin = out.size();
-  auto found = known_.find(definition);
-  if (found == known_.end() || found->second.error) {
-    ref cause = found == known_.end() ? ref::borrow(Py_None) : found->second.error;
+  const definition_entry* what = find(definition);
+  if (what == nullptr || what->error) {
+    ref cause = what == nullptr ? ref::borrow(Py_None) : what->error;
     return failed(out, begin, -1, ref::steal(PyObject_CallFunction(unreadable_.get(), "OO", cause.get(), Py_True)));
   }
   // User code may reach back into the table (a nested definition is none, but a signal handler may run anything).
-  const definition_entry what = found->second;
+  const blob_kind kind = what->kind;
+  const ref function = what->function;
   ref argument = ref::steal(decode_value(item));
   if (!argument) {
     ref cause = take_error();
@@ -181,7 +193,7 @@ engine::verdict python_servant::run(std::uint64_t definition, std::uint32_t, rea
   }
   mark.running();
   const std::uint64_t from = ticks();
-  ref value = call(what, argument.get());
+  ref value = call(kind, function.get(), argument.get());
   argument = ref();  // its end is user code too
   const std::uint64_t to = ticks();
   mark.writing();
@@ -190,7 +202,7 @@ engine::verdict python_servant::run(std::uint64_t definition, std::uint32_t, rea
   out.raw(seconds);
   if (encode_value(value.get(), out, {.rescue = rescue_.get()})) return {};
   ref cause = take_error();
-  if (what.kind == blob_kind::chunk || what.kind == blob_kind::chunk_star) {
+  if (kind == blob_kind::chunk || kind == blob_kind::chunk_star) {
     // One value is to blame, not all.
     ref salvaged = ref::steal(PyObject_CallOneArg(salvage_.get(), value.get()));
     if (salvaged && encode_value(salvaged.get(), out, {.rescue = rescue_.get()})) return {};
@@ -209,6 +221,7 @@ void python_servant::idle() {
 void python_servant::tear_down() {
   enter();
   tell("tear_down");
+  last_ = nullptr;
   known_.clear();
   leave();
 }

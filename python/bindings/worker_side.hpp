@@ -43,13 +43,15 @@ class python_servant final : public engine::servant {
   void enter();
   void leave();
   engine::verdict failed(writer& out, std::size_t begin, float seconds, const ref& error);
-  ref call(const definition_entry& what, PyObject* argument) const;
+  const definition_entry* find(std::uint64_t id);
+  ref call(blob_kind kind, PyObject* function, PyObject* argument) const;
   std::string try_set_up(reader how);
   void tell(const char* method);
 
   ref worker_, run_chunk_, describe_, unreadable_, unwritable_, salvage_, rescue_;
   std::unordered_map<std::uint64_t, definition_entry> known_;
-  PyThreadState* state_ = nullptr;  ///< while the GIL is given away
+  const std::pair<const std::uint64_t, definition_entry>* last_ = nullptr;  ///< in known_: what the last task named
+  PyThreadState* state_ = nullptr;                                          ///< while the GIL is given away
   std::uint32_t since_leave_ = 0;
 };
 

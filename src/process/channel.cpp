@@ -1,5 +1,6 @@
 #include "process/channel.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <stdexcept>
@@ -60,45 +61,61 @@ void channel::close_files() { files_ = {}; }
 
 // ---- sending
 
-/// Finds room for a record: behind the newest one, or at the start of the ring. A ring with little in flight starts
-/// over early, so that few pages are ever touched. `fresh`: the record cannot continue the bundle before it.
-bool channel::place(std::uint32_t size, std::uint32_t& where, bool& fresh) noexcept {
-  fresh = pending_ == 0;
-  if (held() + pending_ == 0) {
-    where = 0;
-    return true;
-  }
-  const std::uint32_t first = offset_of(done_);
-  where = free_at_;
-  if (where < first) return where + size < first;  // never up to `first`: equal means empty
-  const bool start_over = fresh && where >= early && first > 4 * (where - first) + size;
-  if (!start_over && where + size <= shape_.task_bytes) return true;
-  where = 0;
-  fresh = true;
-  return size < first;
+/// Finds room for at least one record of `least` bytes, at best for `wanted`: behind the newest one, or at the start of
+/// the ring. A ring with little in flight starts over early, so that few pages are ever touched.
+channel::spot channel::place(std::uint32_t least, std::uint32_t wanted) noexcept {
+  const bool fresh = pending_ == 0;
+  if (held() + pending_ == 0) return {0, shape_.task_bytes, true};
+  const std::uint32_t first = offset_of(done_), where = free_at_;
+  if (where < first) return {where, first - where - 1, fresh};  // never up to `first`: equal means empty
+  const bool start_over = fresh && where >= early && first > 4 * (where - first) + wanted;
+  if (!start_over && where + least <= shape_.task_bytes) return {where, shape_.task_bytes - where, fresh};
+  return {0, first == 0 ? 0 : first - 1, true};
+}
+
+/// The bundle that the next records belong to: the pending one if they have its header and lie behind it, else a new
+/// one.
+bool channel::open_bundle(const task_header& header, const spot& where) noexcept {
+  if (!where.fresh && at(appended_ - 1).takes(header)) return true;
+  if (appended_ - oldest_ == shape_.slots) return false;
+  const ordinal number = limit_ + pending_;
+  at(appended_++) = {number, number, where.where, header};
+  return true;
 }
 
 bool channel::append(const task_header& header, std::span<const std::byte> body) {
   if (body.size() > largest_here()) throw std::length_error("centimane: a task that large goes as a block");
+  const std::uint32_t size = task_record(body.size());
   if (held() + pending_ == shape_.tasks) return false;
-  const std::uint32_t size = record_size(body.size());
-  std::uint32_t where = 0;
-  bool fresh = false;
-  if (!place(size, where, fresh)) return false;
-  if (fresh && appended_ - oldest_ == shape_.slots) return false;
-
-  task_header head = header;
-  head.length = static_cast<std::uint32_t>(body.size());
-  std::memcpy(task_bytes_ + where, &head, sizeof head);
-  if (!body.empty()) std::memcpy(task_bytes_ + where + sizeof head, body.data(), body.size());
-
-  const ordinal number = limit_ + pending_;
-  offset_of(number) = where;
-  free_at_ = where + size;
-  if (fresh) at(appended_++) = {number, number, where};
-  at(appended_ - 1).end = number + 1;
-  ++pending_;
+  const spot to = place(size, size);
+  if (size > to.room || !open_bundle(header, to)) return false;
+  const std::uint32_t word = static_cast<std::uint32_t>(body.size()) | (header.kind != 0 ? block_bit : 0);
+  std::memcpy(task_bytes_ + to.where, &word, sizeof word);
+  if (!body.empty()) std::memcpy(task_bytes_ + to.where + sizeof word, body.data(), body.size());
+  offset_of(limit_ + pending_++) = to.where;
+  free_at_ = to.where + size;
+  at(appended_ - 1).end = limit_ + pending_;
   return true;
+}
+
+std::uint32_t channel::append(const task_header& header, const task_run& tasks) {
+  const std::size_t most = std::min<std::size_t>(tasks.ends.size(), shape_.tasks - held() - pending_);
+  if (most == 0) return 0;
+  const std::span<const std::uint32_t> ends = tasks.ends.first(most);
+  const spot to = place(ends.front() - tasks.base, ends.back() - tasks.base);
+  const auto fit = std::upper_bound(ends.begin(), ends.end(), std::uint64_t{tasks.base} + to.room);
+  const auto n = static_cast<std::uint32_t>(fit - ends.begin());
+  if (n == 0 || !open_bundle(header, to)) return 0;
+  std::memcpy(task_bytes_ + to.where, tasks.bytes + tasks.base, ends[n - 1] - tasks.base);
+  std::uint32_t where = to.where;
+  for (std::uint32_t k = 0; k < n; ++k) {
+    offset_of(limit_ + pending_ + k) = where;
+    where = to.where + (ends[k] - tasks.base);
+  }
+  pending_ += n;
+  free_at_ = where;
+  at(appended_ - 1).end = limit_ + pending_;
+  return n;
 }
 
 void channel::describe(std::uint32_t slot) noexcept {
@@ -108,6 +125,9 @@ void channel::describe(std::uint32_t slot) noexcept {
   d.first.store(b.first, std::memory_order_relaxed);
   d.end.store(b.end, std::memory_order_relaxed);
   d.offset.store(b.offset, std::memory_order_relaxed);
+  d.control.store(b.common.control, std::memory_order_relaxed);
+  d.definition.store(b.common.definition, std::memory_order_relaxed);
+  d.attempt.store(b.common.attempt, std::memory_order_relaxed);
 }
 
 void channel::wake_if(bool parked) noexcept {
@@ -177,20 +197,23 @@ bool channel::next_result(result& r) noexcept {
     const bool same_lap = read_.lap == upto_.lap;
     const std::uint32_t left = (same_lap ? upto_.offset : shape_.result_bytes) - read_.offset;
     auto* words = reinterpret_cast<std::uint64_t*>(result_map_.data() + result_bytes_at() + read_.offset);
-    std::uint64_t raw[3] = {};
-    for (std::uint32_t k = 0; k < 3 && (k + 1) * 8 <= left; ++k) {
-      raw[k] = std::atomic_ref<std::uint64_t>(words[k]).load(std::memory_order_relaxed);
-    }
-    std::memcpy(&r.header, raw, sizeof r.header);
-    if (r.header.length == wrap_mark && !same_lap) {
+    const std::uint64_t word = left < 8 ? 0 : std::atomic_ref<std::uint64_t>(words[0]).load(std::memory_order_relaxed);
+    if (high(word) == wrap_mark && !same_lap) {
       ++read_.lap;
       read_.offset = 0;
       continue;
     }
-    sane_ = left >= sizeof r.header && r.header.length <= left - sizeof r.header &&
-            record_size(r.header.length) <= left && r.header.number == done_;
+    const std::uint32_t length = high(word) & length_mask, wait = (high(word) & flag_wait) != 0 ? 8 : 0;
+    r.size = result_record(length);
+    sane_ = left >= 8 && r.size <= left && length >= wait && low(word) == done_;
     if (!sane_) return false;
-    r.body = {result_bytes_ + read_.offset + sizeof r.header, r.header.length};
+    r.number = done_;
+    r.header = header_of(high(word));
+    if (wait != 0) {
+      r.header.server_wait =
+          static_cast<nanos>(std::atomic_ref<std::uint64_t>(words[1]).load(std::memory_order_relaxed));
+    }
+    r.body = {result_bytes_ + read_.offset + 8 + wait, length - wait};
     settle_first();
     return true;
   }
@@ -208,9 +231,8 @@ void channel::settle_first() noexcept {
 }
 
 void channel::done_with(const result& r) noexcept {
-  const std::uint32_t size = record_size(r.body.size());
-  read_.offset += size;
-  unreturned_ += size;
+  read_.offset += r.size;
+  unreturned_ += r.size;
   if (unreturned_ >= shape_.result_bytes / 8) give_back(std::memory_order_release);
 }
 

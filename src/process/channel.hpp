@@ -61,6 +61,9 @@ class channel {
   }
   /// Appends one task, not yet visible. False: no room now (bytes or bundle slots), nothing was written.
   bool append(const task_header& header, std::span<const std::byte> body);
+  /// Appends as many of the tasks as there is room for in one piece, from the first on; answers how many. Asked again
+  /// for the rest it may find room at the start of the ring. `header` is that of all of them. Cost: one memcpy.
+  std::uint32_t append(const task_header& header, const task_run& tasks);
   /// Makes what was appended claimable as one bundle; wakes the worker if it sleeps.
   void publish();
   /// Takes back at most n published tasks from the tail that have not been claimed; answers how many. Never with
@@ -69,9 +72,11 @@ class channel {
 
   // ---- receiving
   struct result {
-    result_header header;
-    std::span<const std::byte>
-        body;  ///< in the ring; valid during the call only, may be changed by a hostile worker while looked at
+    ordinal number = 0;  ///< which task
+    result_header header{};
+    /// In the ring; valid during the call only, may be changed by a hostile worker while looked at.
+    std::span<const std::byte> body;
+    std::uint32_t size = 0;  ///< of the whole record
   };
   /// Calls sink(result) for each published result, in order; frees their space, wakes the worker if it waits for space.
   /// False: the worker broke the protocol (look().sane is false from then on). Results before the fault are delivered.
@@ -112,8 +117,17 @@ class channel {
 
  private:
   struct bundle {
-    ordinal first, end;
-    std::uint32_t offset;
+    ordinal first = 0, end = 0;
+    std::uint32_t offset = 0;
+    task_header common{};
+    [[nodiscard]] bool takes(const task_header& h) const noexcept {
+      return common.definition == h.definition && common.attempt == h.attempt && common.control == h.control;
+    }
+  };
+  /// Where records go: `room` bytes from `where` on. fresh: they cannot continue the bundle before them.
+  struct spot {
+    std::uint32_t where, room;
+    bool fresh;
   };
   [[nodiscard]] layout::task_words& task() const noexcept {
     return *reinterpret_cast<layout::task_words*>(task_map_.data());
@@ -123,7 +137,8 @@ class channel {
   }
   [[nodiscard]] bundle& at(std::uint32_t slot) noexcept { return bundles_[slot % shape_.slots]; }
   [[nodiscard]] std::uint32_t& offset_of(ordinal n) noexcept { return offsets_[n & (shape_.tasks - 1)]; }
-  bool place(std::uint32_t size, std::uint32_t& where, bool& fresh) noexcept;
+  [[nodiscard]] spot place(std::uint32_t least, std::uint32_t wanted) noexcept;
+  [[nodiscard]] bool open_bundle(const task_header& header, const spot& at) noexcept;
   void describe(std::uint32_t slot) noexcept;
   void wake_if(bool parked) noexcept;
   bool open_results() noexcept;

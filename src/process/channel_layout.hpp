@@ -4,21 +4,24 @@
 //   task segment (driver writes, worker reads):  task_words | descriptor[slots] | task bytes
 //   result segment (both write):                 result_words | result bytes
 //
-// A task record is task_header + body, a result record result_header + body, both padded to 8 bytes; no record wraps
-// around its ring.
+// A task record is a word and a body, padded to 4 bytes; what the tasks of a bundle have in common stands once in its
+// descriptor, so that a bundle is copied into the ring in one piece. A result record is a word of 8 bytes and a body,
+// padded to 8. No record wraps around its ring.
 #pragma once
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <span>
 
 namespace centimane::engine {
 
 /// A task's number on its channel; compared modulo 2^32.
 using ordinal = std::uint32_t;
 
-/// What the driver writes in front of each task's bytes.
+/// What a worker is told of a task beside its bytes. `length` and `kind` stand in the record, the rest in the bundle.
 struct task_header {
-  std::uint32_t length;      ///< of the body that follows
+  std::uint32_t length;      ///< of the body; filled in by the channel
   std::uint32_t control;     ///< control messages the worker must have read before it begins (see control.hpp)
   std::uint64_t definition;  ///< which function
   std::uint32_t attempt;
@@ -26,24 +29,26 @@ struct task_header {
       kind;  ///< 0: the body is the task; 1: the body is a u64 token of a block that comes by the control socket
 };
 
-/// What the worker writes in front of each result's bytes. `number` and `length` are filled in by
-/// channel_worker::publish.
+/// Encoded tasks in a row, as they lie in a ring: record k at bytes + [k == 0 ? base : ends[k - 1], ends[k]).
+struct task_run {
+  const std::byte* bytes = nullptr;
+  std::uint32_t base = 0;
+  std::span<const std::uint32_t> ends;
+};
+
+/// What a worker tells of a result beside its bytes.
 struct result_header {
-  ordinal number;  ///< which task
-  std::uint32_t length;
   std::uint8_t kind;  ///< 0: the body is the result; 1: a u64 token of a block sent over the control socket
   std::uint8_t ok;    ///< value or error
   std::uint8_t retryable;
-  std::uint8_t unused;
-  std::uint32_t unused2;
-  std::int64_t server_wait;
+  std::int64_t server_wait;  ///< costs bytes only if it is not 0
 };
 
 enum class phase : std::uint8_t { none = 0, open = 1, run = 2, write = 3 };
 
 /// Sizes of a channel. Tests use tiny ones, to meet each border often.
 struct channel_shape {
-  std::uint32_t slots = 256;              ///< bundles in flight, at least 2
+  std::uint32_t slots = 512;              ///< bundles in flight, at least 2
   std::uint32_t tasks = 4096;             ///< tasks in flight; a power of two
   std::uint32_t task_bytes = 256 * 1024;  ///< both rings: multiples of 64, below 128 MiB
   std::uint32_t result_bytes = 256 * 1024;
@@ -52,12 +57,13 @@ struct channel_shape {
 
 namespace layout {
 
-static_assert(sizeof(task_header) == 24 && sizeof(result_header) == 24);
-
 /// One bundle of tasks [first, end), its records one behind the other from `offset` of the task bytes.
 struct descriptor {
-  std::atomic<std::uint32_t> first, end, offset, unused;
+  std::atomic<std::uint32_t> first, end, offset, control;
+  std::atomic<std::uint64_t> definition;
+  std::atomic<std::uint32_t> attempt, unused;
 };
+static_assert(sizeof(descriptor) == 32);
 
 struct task_words {
   // Written once, before the worker is there.
@@ -84,7 +90,8 @@ struct result_words {
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
 
 inline constexpr std::uint64_t stop_bit = std::uint64_t{1} << 32;
-inline constexpr std::uint32_t wrap_mark = UINT32_MAX;  ///< as a result's length: the next record is at offset 0
+inline constexpr std::uint32_t block_bit = std::uint32_t{1} << 31;  ///< of a task's word, beside its length
+inline constexpr std::uint32_t wrap_mark = UINT32_MAX;  ///< as a result's high word: the next record is at offset 0
 inline constexpr std::uint32_t early = 4096;            ///< a ring with little in it starts over behind that offset
 
 constexpr std::uint64_t pair(std::uint32_t high, std::uint32_t low) noexcept { return std::uint64_t{high} << 32 | low; }
@@ -92,8 +99,29 @@ constexpr std::uint32_t high(std::uint64_t word) noexcept { return static_cast<s
 constexpr std::uint32_t low(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word); }
 /// a comes before b, modulo 2^32.
 constexpr bool before(ordinal a, ordinal b) noexcept { return static_cast<std::int32_t>(a - b) < 0; }
-constexpr std::uint32_t padded(std::size_t n) noexcept { return static_cast<std::uint32_t>((n + 7) & ~std::size_t{7}); }
-constexpr std::uint32_t record_size(std::size_t body) noexcept { return padded(24 + body); }
+constexpr std::uint32_t task_record(std::size_t body) noexcept {
+  return static_cast<std::uint32_t>((sizeof(std::uint32_t) + body + 3) & ~std::size_t{3});
+}
+constexpr std::uint32_t result_record(std::size_t body) noexcept {
+  return static_cast<std::uint32_t>((sizeof(std::uint64_t) + body + 7) & ~std::size_t{7});
+}
+
+/// A result's word: which task, how it ended, how long the body is.
+enum result_flag : std::uint32_t {
+  flag_ok = 1U << 28,
+  flag_retryable = 2U << 28,
+  flag_block = 4U << 28,
+  flag_wait = 8U << 28
+};
+inline constexpr std::uint32_t length_mask = flag_ok - 1;
+constexpr std::uint32_t flags_of(const result_header& h) noexcept {
+  return (h.ok != 0 ? flag_ok : 0U) | (h.retryable != 0 ? flag_retryable : 0U) | (h.kind != 0 ? flag_block : 0U) |
+         (h.server_wait != 0 ? flag_wait : 0U);
+}
+constexpr result_header header_of(std::uint32_t word) noexcept {
+  return {static_cast<std::uint8_t>((word & flag_block) != 0), static_cast<std::uint8_t>((word & flag_ok) != 0),
+          static_cast<std::uint8_t>((word & flag_retryable) != 0), 0};
+}
 
 /// A place in the result stream in one word, so that one store moves number and place together. `lap` counts the times
 /// the writer started over at offset 0; offsets are multiples of 8.

@@ -59,7 +59,7 @@ class channel_worker final : public phase_marker {
 
   /// The largest result body that goes through the ring; a larger one goes as a block.
   [[nodiscard]] std::size_t largest() const noexcept { return largest_; }
-  /// Publishes the result of the task in hand (fills in number and length), waiting for room if the driver is behind.
+  /// Publishes the result of the task in hand, waiting for room if the driver is behind.
   /// body.size() <= largest().
   void publish(const result_header& header, std::span<const std::byte> body) noexcept;
 
@@ -120,11 +120,18 @@ inline void channel_worker::locate() noexcept {
     while (!layout::before(number_, descriptors_[slot_].end.load(std::memory_order_relaxed))) {
       slot_ = (slot_ + 1) & (slots_ - 1);
     }
-    offset_ = descriptors_[slot_].offset.load(std::memory_order_relaxed);
+    const layout::descriptor& bundle = descriptors_[slot_];
+    offset_ = bundle.offset.load(std::memory_order_relaxed);
+    header_.control = bundle.control.load(std::memory_order_relaxed);
+    header_.definition = bundle.definition.load(std::memory_order_relaxed);
+    header_.attempt = bundle.attempt.load(std::memory_order_relaxed);
   }
-  std::memcpy(&header_, task_bytes_ + offset_, sizeof header_);
-  body_ = {task_bytes_ + offset_ + sizeof header_, header_.length};
-  offset_ += layout::record_size(header_.length);
+  std::uint32_t word = 0;
+  std::memcpy(&word, task_bytes_ + offset_, sizeof word);
+  header_.length = word & ~layout::block_bit;
+  header_.kind = word >> 31;
+  body_ = {task_bytes_ + offset_ + sizeof word, header_.length};
+  offset_ += layout::task_record(header_.length);
 }
 
 inline channel_worker::next channel_worker::claim() noexcept {
@@ -170,14 +177,15 @@ inline std::uint32_t channel_worker::place(std::uint32_t size) noexcept {
 }
 
 inline void channel_worker::publish(const result_header& header, std::span<const std::byte> body) noexcept {
-  const std::uint32_t size = layout::record_size(body.size());
+  const std::uint32_t wait = header.server_wait != 0 ? 8 : 0;
+  const std::uint32_t length = static_cast<std::uint32_t>(body.size()) + wait;
+  const std::uint32_t size = layout::result_record(length);
   std::byte* at = result_bytes_ + place(size);
-  result_header head = header;
-  head.number = number_;
-  head.length = static_cast<std::uint32_t>(body.size());
-  std::memcpy(at, &head, sizeof head);
+  const std::uint64_t word = layout::pair(layout::flags_of(header) | length, number_);
+  std::memcpy(at, &word, sizeof word);
   CENTIMANE_FAULT("worker.half_written");
-  if (!body.empty()) std::memcpy(at + sizeof head, body.data(), body.size());
+  if (wait != 0) std::memcpy(at + sizeof word, &header.server_wait, wait);
+  if (!body.empty()) std::memcpy(at + sizeof word + wait, body.data(), body.size());
   tail_.offset += size;
   tail_.number = number_ + 1;
   result_->result_tail.store(layout::pack(tail_), std::memory_order_seq_cst);

@@ -4,33 +4,43 @@ namespace centimane::engine {
 
 void inbox::tell(events& to) {
   reader in(bytes_.view());
-  while (in.remaining() > 0) {
-    const auto e = in.raw<entry>();
-    const verdict v{e.ok, e.retryable, e.server_wait};
-    if (e.what == kind::body) {
-      to.returned(e.item, e.attempt, e.worker, e.ok, v, reader({in.bytes(e.length), e.length}));
-      continue;
+  for (const stretch& s : stretches_) {
+    for (index k = 0; k < s.count; ++k) {
+      const auto word = in.raw<std::uint32_t>();
+      const result_header head = layout::header_of(word);
+      const verdict v{head.ok != 0, head.retryable != 0, (word & layout::flag_wait) != 0 ? in.raw<nanos>() : 0};
+      const std::uint32_t length = word & layout::length_mask;
+      reader body({in.bytes(length), length});
+      if (head.kind == 0) {
+        to.returned(s.first + k, s.attempt, s.worker, v.ok, v, body);
+      } else {
+        tell_block(to, s.first + k, s, v, body.raw<std::uint32_t>());
+      }
     }
-    std::vector<std::byte> body;
-    try {
-      body = blocks_[e.length].take_body();
-    } catch (const std::exception& broken) {
-      trouble why;
-      why.where = stage::write_result;
-      why.worker = e.worker;
-      why.text = std::string("its result could not be read from the worker: ") + broken.what();
-      to.lost(e.item, e.attempt, why);
-      continue;
-    }
-    blocks_[e.length] = {};
-    to.returned(e.item, e.attempt, e.worker, e.ok, v, reader(body));
   }
   for (const loss& l : losses_) {
     for (index k = 0; k < l.count; ++k) to.lost(l.item + k, l.attempt, *l.why);
   }
   bytes_.clear();
+  stretches_.clear();
   blocks_.clear();
   losses_.clear();
+}
+
+void inbox::tell_block(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number) {
+  std::vector<std::byte> body;
+  try {
+    body = blocks_[number].take_body();
+  } catch (const std::exception& broken) {
+    trouble why;
+    why.where = stage::write_result;
+    why.worker = of.worker;
+    why.text = std::string("its result could not be read from the worker: ") + broken.what();
+    to.lost(item, of.attempt, why);
+    return;
+  }
+  blocks_[number] = {};
+  to.returned(item, of.attempt, of.worker, v.ok, v, reader(body));
 }
 
 }  // namespace centimane::engine

@@ -1,14 +1,19 @@
 // What came back for one run: results as the workers wrote them and the engine's own accounts of what did not come
 // back. Filled under the pool's lock by whoever drains, emptied in one piece by the run's driver, who decodes without
 // any lock.
+//
+// Results of one worker mostly come in a row: what they have in common is written once a stretch, so that a result
+// costs a word and a copy of its bytes.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "centimane/bytes.hpp"
 #include "centimane/detail/payload.hpp"
+#include "process/channel_layout.hpp"
 #include "process/control.hpp"
 #include "run/port.hpp"
 
@@ -16,43 +21,55 @@ namespace centimane::engine {
 
 class inbox {
  public:
-  void result(index item, std::uint32_t attempt, int worker, bool ok, verdict v, std::span<const std::byte> body) {
-    entry e{item, v.server_wait, attempt, worker, static_cast<std::uint32_t>(body.size()), kind::body, ok, v.retryable};
-    bytes_.raw(e);
-    bytes_.bytes(body.data(), body.size());
+  /// head.kind != 0: `body` is not the result but announces it; block() follows instead.
+  void result(index item, std::uint32_t attempt, int worker, const result_header& head,
+              std::span<const std::byte> body) {
+    std::byte* at = begin(item, attempt, worker, head, body.size());
+    if (!body.empty()) std::memcpy(at, body.data(), body.size());
   }
-  void block(index item, std::uint32_t attempt, int worker, bool ok, verdict v, control_message&& message) {
-    entry e{item, v.server_wait, attempt, worker, static_cast<std::uint32_t>(blocks_.size()), kind::block,
-            ok,   v.retryable};
+  void block(index item, std::uint32_t attempt, int worker, const result_header& head, control_message&& message) {
+    const auto number = static_cast<std::uint32_t>(blocks_.size());
     blocks_.push_back(std::move(message));
-    bytes_.raw(e);
+    std::memcpy(begin(item, attempt, worker, head, sizeof number), &number, sizeof number);
   }
   void lost(index item, index count, std::uint32_t attempt, std::shared_ptr<const trouble> why) {
     losses_.push_back({item, count, attempt, std::move(why)});
   }
-  [[nodiscard]] bool empty() const noexcept { return bytes_.size() == 0 && losses_.empty(); }
-  [[nodiscard]] std::size_t bytes() const noexcept { return bytes_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return stretches_.empty() && losses_.empty(); }
 
   /// Tells everything to `to`, then forgets it.
   void tell(events& to);
 
  private:
-  enum class kind : std::uint8_t { body, block };
-  struct entry {
-    index item;
-    nanos server_wait;
+  struct stretch {
+    index first, count;
     std::uint32_t attempt;
     std::int32_t worker;
-    std::uint32_t length;  ///< of the body that follows, or which block
-    kind what;
-    bool ok, retryable;
   };
   struct loss {
     index item, count;
     std::uint32_t attempt;
     std::shared_ptr<const trouble> why;
   };
+  /// Opens the record of the next result; answers where its body goes.
+  std::byte* begin(index item, std::uint32_t attempt, int worker, const result_header& head, std::size_t length) {
+    stretch* last = stretches_.empty() ? nullptr : &stretches_.back();
+    if (last != nullptr && item == last->first + last->count && attempt == last->attempt && worker == last->worker) {
+      ++last->count;
+    } else {
+      stretches_.push_back({item, 1, attempt, worker});
+    }
+    const std::uint32_t word = layout::flags_of(head) | static_cast<std::uint32_t>(length);
+    const std::size_t wait = head.server_wait != 0 ? sizeof head.server_wait : 0;
+    std::byte* at = bytes_.extend(sizeof word + wait + length);
+    std::memcpy(at, &word, sizeof word);
+    if (wait != 0) std::memcpy(at + sizeof word, &head.server_wait, wait);
+    return at + sizeof word + wait;
+  }
+  void tell_block(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number);
+
   writer bytes_;
+  std::vector<stretch> stretches_;
   std::vector<control_message> blocks_;
   std::vector<loss> losses_;
 };

@@ -154,7 +154,7 @@ class pool_core final : public watched {
   client* on_bell_ = nullptr;
   std::map<std::uint32_t, std::shared_ptr<client>> clients_;
   std::uint32_t next_client_ = 1;
-  std::uint64_t next_id_ = 1;  ///< definitions and blocks
+  std::uint64_t next_id_ = 1;  ///< of definitions
   tempo tempo_;
   nanos skew_ = 0;  ///< how long the whole process was stopped
   nanos until_ = policy::never, supervisor_until_ = policy::never;

@@ -10,7 +10,6 @@ namespace {
 
 /// How long a timed-out task's stack may take to be written.
 constexpr nanos stack_patience = 60'000'000;
-constexpr std::uint32_t kind_body = 0, kind_block = 1;
 
 }  // namespace
 
@@ -111,25 +110,20 @@ void pool_core::send(const policy::order& what, nanos at) {
   if (p.ledger.empty()) p.mark = at;
   if (what.t.limit != policy::never)
     p.ring->timed(true);  // before its first timed task: the worker says when each began
+  task_header header{};
+  header.definition = from.definition();
+  header.attempt = what.t.attempt;
   index sent = 0;
-  for (; sent < what.t.count; ++sent) {
-    const index item = what.t.item + sent;
-    task_header header{};
-    header.definition = from.definition();
-    header.attempt = what.t.attempt;
-    header.kind = kind_body;
-    std::span<const std::byte> body = from.body(item);
-    std::uint64_t token = 0;
-    std::shared_ptr<const control_body> block;
-    if (from.has_blocks() && (block = from.block(item))) {
-      token = next_id_++;
-      header.kind = kind_block;
-      body = std::as_bytes(std::span(&token, 1));
-    }
-    header.length = static_cast<std::uint32_t>(body.size());
-    header.control = p.control.posted() + (block ? 1 : 0);
-    if (!p.ring->append(header, body)) break;
-    if (block) p.control.post(control::block, token, std::move(block));
+  while (sent < what.t.count) {
+    const index item = what.t.item + sent, left = what.t.count - sent;
+    const parcel::block* apart = from.next_block(item);
+    const bool now = apart != nullptr && apart->item == item;  // a block goes with a bundle of its own
+    const index n = now ? 1 : apart == nullptr ? left : std::min(left, apart->item - item);
+    header.control = p.control.posted() + (now ? 1 : 0);
+    const std::uint32_t fit = p.ring->append(header, from.tasks(item, n));
+    if (fit == 0) break;
+    if (now) p.control.post(control::block, apart->token, apart->body);
+    sent += fit;
   }
   if (sent > 0) {
     policy::task held = what.t;

@@ -1,5 +1,6 @@
 // The pool's shell: empties the workers' result rings into the inboxes of the runs. See pool_core.hpp.
 #include <cstring>
+#include <utility>
 
 #include "process/pool_core.hpp"
 
@@ -29,6 +30,10 @@ void pool_core::drain(std::uint32_t w, nanos at) {
   std::uint32_t n = 0;
   bool drop = fleet_.settled(w);  // overtime or cancelled: what the task still returns is dropped
   client* last = nullptr;         // each run is woken once a bundle, not once a result
+  index row = 0;                  // results of ledger.front() that are handed over and not yet settled
+  const auto settle_row = [&] {
+    if (row > 0) settle(*last, p.ledger.front().parcel, std::exchange(row, 0));
+  };
   const bool sane = p.ring->drain([&](const channel::result& r) {
     policy::task& t = p.ledger.front();
     if (drop) {  // its run may be gone already: nothing of it is touched
@@ -41,12 +46,16 @@ void pool_core::drain(std::uint32_t w, nanos at) {
         last = clients_.find(t.of)->second.get();
       }
       if (!last->gone) hand_over(*last, w, t, r, at);
-      settle(*last, t.parcel, 1);
+      ++row;
     }
     ++t.item;
-    if (--t.count == 0) p.ledger.pop_front();
     ++n;
+    if (--t.count == 0) {
+      settle_row();
+      p.ledger.pop_front();
+    }
   });
+  settle_row();
   if (n > 0) {
     p.done += n;
     tempo_.measured(n, std::max<nanos>(1, at - p.mark));
@@ -64,8 +73,7 @@ void pool_core::drain(std::uint32_t w, nanos at) {
 /// Copies a result out of the ring, or takes the block that came by the control socket, into the run's inbox.
 void pool_core::hand_over(client& who, std::uint32_t w, const policy::task& t, const channel::result& r, nanos at) {
   const int worker = static_cast<int>(w);
-  const verdict v{r.header.ok != 0, r.header.retryable != 0, r.header.server_wait};
-  if (r.header.kind == body_in_ring) return who.in.result(t.item, t.attempt, worker, v.ok, v, r.body);
+  if (r.header.kind == body_in_ring) return who.in.result(t.item, t.attempt, worker, r.header, r.body);
   auto& blocks = places_[w].blocks;
   const std::uint64_t token = token_of(r);
   auto block = blocks.find(token);
@@ -74,7 +82,7 @@ void pool_core::hand_over(client& who, std::uint32_t w, const policy::task& t, c
     block = blocks.find(token);
   }
   if (block != blocks.end()) {
-    who.in.block(t.item, t.attempt, worker, v.ok, v, std::move(block->second));
+    who.in.block(t.item, t.attempt, worker, r.header, std::move(block->second));
     blocks.erase(block);
     return;
   }

@@ -108,14 +108,14 @@ void process_port::start(index first, index n, std::uint32_t attempt) {
       hand_in();
       present = std::make_unique<parcel>(item, attempt, definition);
     }
-    const std::size_t begin = present->out().size();
+    present->begin();
     const verdict v = me_->work.encode(item, present->out());
     if (v.ok) {
-      present->add(begin);
+      present->add();
       // Encoding may have added definitions (a class met for the first time): the whole parcel waits for them.
       present->need(static_cast<std::uint32_t>(me_->who->definitions.size()));
     } else {
-      present->out().truncate(begin);
+      present->drop();
       hand_in();  // a parcel holds consecutive items
       me_->refused.push_back({item, attempt, v});
     }

@@ -56,12 +56,12 @@ struct both {
     worker.running();
     std::reverse(body.begin(), body.end());
     worker.writing();
-    worker.publish({0, 0, 0, 1, 0, 0, 0, 0}, text_bytes(body));
+    worker.publish({0, 1, 0, 0}, text_bytes(body));
   }
   std::vector<std::string> drained() {
     std::vector<std::string> out;
     sane = driver.drain([&](const channel::result& r) {
-      EXPECT_EQ(r.header.number, number++);
+      EXPECT_EQ(r.number, number++);
       out.push_back(as_text(r.body));
     });
     return out;
@@ -105,11 +105,11 @@ TEST(channel, carries_what_the_worker_says_of_a_result) {
   ASSERT_EQ(c.worker.claim(), next::task);
   c.worker.open();
   c.worker.want_recycle();
-  c.worker.publish({99, 99, 1, 0, 1, 0, 0, 12345}, text_bytes("token"));
+  c.worker.publish({1, 0, 1, 12345}, text_bytes("token"));
   EXPECT_TRUE(c.driver.wants_recycle());
   EXPECT_TRUE(c.driver.drain([](const channel::result& r) {
-    EXPECT_EQ(r.header.number, 0u);
-    EXPECT_EQ(r.header.length, 5u);
+    EXPECT_EQ(r.number, 0u);
+    EXPECT_EQ(as_text(r.body), "token");
     EXPECT_EQ(r.header.kind, 1);
     EXPECT_EQ(r.header.ok, 0);
     EXPECT_EQ(r.header.retryable, 1);
@@ -173,12 +173,104 @@ TEST(channel, refuses_when_its_bytes_or_its_ledger_are_full) {
   both c(tiny());
   std::size_t n = 0;
   while (c.append(std::string(100, 'x'))) ++n;
-  EXPECT_EQ(n, 8u);
+  EXPECT_EQ(n, 9u);
   both d({64, 16, 1024, 1024});
   for (n = 0; d.append(""); ++n) {
   }
   EXPECT_EQ(n, 16u);
   EXPECT_THROW(d.append(std::string(1024, 'x')), std::length_error);
+}
+
+/// Tasks in a row, encoded as a ring holds them.
+struct batch {
+  void add(std::string_view body) {
+    const std::size_t begin = bytes.size();
+    const auto word = static_cast<std::uint32_t>(body.size());
+    bytes.resize(begin + layout::task_record(body.size()));
+    std::memcpy(bytes.data() + begin, &word, sizeof word);
+    std::memcpy(bytes.data() + begin + sizeof word, body.data(), body.size());
+    ends.push_back(static_cast<std::uint32_t>(bytes.size()));
+  }
+  [[nodiscard]] task_run from(std::size_t k) const {
+    return {bytes.data(), k == 0 ? 0 : ends[k - 1], std::span(ends).subspan(k)};
+  }
+  std::vector<std::byte> bytes;
+  std::vector<std::uint32_t> ends;
+};
+
+TEST(channel, takes_a_run_in_as_many_pieces_as_there_is_room) {
+  for (std::size_t lead = 0; lead < 1024; lead += 12) {
+    both c(tiny());
+    if (lead != 0) {  // the ring stands anywhere
+      c.send(std::string(std::min(lead, c.driver.largest_here()), 'l'));
+      c.work();
+      c.drained();
+    }
+    batch all;
+    for (int k = 0; k < 40; ++k)
+      all.add(std::string(static_cast<std::size_t>(k * 7 % 90), static_cast<char>('a' + k % 26)));
+    std::vector<std::string> came;
+    std::size_t sent = 0;
+    while (came.size() < 40) {
+      while (sent < 40) {
+        const std::uint32_t n = c.driver.append({0, 0, sent + 1, 3, 0}, all.from(sent));
+        if (n == 0) break;
+        sent += n;
+        ASSERT_LE(sent, 40u);
+      }
+      c.driver.publish();
+      ASSERT_LE(c.driver.held(), 16u);
+      while (c.worker.claim() == next::task) {
+        ASSERT_EQ(c.worker.header().attempt, 3u);
+        ASSERT_LE(c.worker.header().definition, came.size() + 17) << "the header of another bundle";
+        c.answer();
+      }
+      for (std::string& body : c.drained()) came.push_back(std::move(body));
+      ASSERT_TRUE(c.sane);
+    }
+    for (std::size_t k = 0; k < 40; ++k) ASSERT_EQ(came[k], std::string(k * 7 % 90, static_cast<char>('a' + k % 26)));
+  }
+}
+
+TEST(channel, tasks_of_one_publish_keep_their_own_headers) {
+  both c;
+  ASSERT_TRUE(c.append("a", 1));
+  ASSERT_TRUE(c.append("b", 1));
+  ASSERT_TRUE(c.append("c", 2));
+  batch two;
+  two.add("d");
+  two.add("e");
+  ASSERT_EQ(c.driver.append({0, 5, 2, 4, 0}, two.from(0)), 2u);
+  c.driver.publish();
+  const std::uint64_t definitions[] = {1, 1, 2, 2, 2};
+  const std::uint32_t attempts[] = {1, 1, 1, 4, 4}, controls[] = {0, 0, 0, 5, 5};
+  for (int k = 0; k < 5; ++k) {
+    ASSERT_EQ(c.worker.claim(), next::task);
+    EXPECT_EQ(c.worker.header().definition, definitions[k]);
+    EXPECT_EQ(c.worker.header().attempt, attempts[k]);
+    EXPECT_EQ(c.worker.header().control, controls[k]);
+    c.answer();
+  }
+  EXPECT_EQ(c.drained(), (std::vector<std::string>{"a", "b", "c", "d", "e"}));
+}
+
+TEST(channel, a_run_that_was_taken_back_in_part_is_followed_by_another) {
+  both c(tiny());
+  batch run;
+  for (const char* body : {"0", "1", "2", "3", "4", "5"}) run.add(body);
+  ASSERT_EQ(c.driver.append({0, 0, 1, 1, 0}, run.from(0)), 6u);
+  c.driver.publish();
+  c.work();
+  EXPECT_EQ(c.driver.take_back(3), 3u);
+  ASSERT_EQ(c.driver.append({0, 0, 9, 1, 0}, run.from(4)), 2u);
+  c.driver.publish();
+  c.work();
+  c.work();
+  ASSERT_EQ(c.worker.claim(), next::task);
+  EXPECT_EQ(c.worker.header().definition, 9u);
+  c.answer();
+  c.work();
+  EXPECT_EQ(c.drained(), (std::vector<std::string>{"0", "1", "2", "4", "5"}));
 }
 
 TEST(channel, goes_on_behind_the_last_number) {
@@ -481,16 +573,17 @@ TEST_P(damaged_channel, is_found_out_and_reads_nothing_outside) {
 INSTANTIATE_TEST_SUITE_P(
     all, damaged_channel,
     testing::Values(
-        damage{"more_results_than_tasks", [](both& c) { worker_words(c.driver).result_tail = tail_at(9, 40, 0); }},
-        damage{"fewer_results_than_seen", [](both& c) { worker_words(c.driver).result_tail = tail_at(0u - 1, 40, 0); }},
+        damage{"more_results_than_tasks", [](both& c) { worker_words(c.driver).result_tail = tail_at(9, 24, 0); }},
+        damage{"fewer_results_than_seen", [](both& c) { worker_words(c.driver).result_tail = tail_at(0u - 1, 24, 0); }},
         damage{"a_tail_outside", [](both& c) { worker_words(c.driver).result_tail = tail_at(1, 4096, 0); }},
         damage{"a_tail_too_short", [](both& c) { worker_words(c.driver).result_tail = tail_at(1, 16, 0); }},
         damage{"a_tail_too_long", [](both& c) { worker_words(c.driver).result_tail = tail_at(1, 200, 0); }},
         damage{"two_laps_ahead", [](both& c) { worker_words(c.driver).result_tail = tail_at(1, 0, 2); }},
-        damage{"a_lap_behind", [](both& c) { worker_words(c.driver).result_tail = tail_at(1, 40, 255); }},
+        damage{"a_lap_behind", [](both& c) { worker_words(c.driver).result_tail = tail_at(1, 24, 255); }},
         damage{"a_lap_without_a_mark", [](both& c) { worker_words(c.driver).result_tail = tail_at(1, 0, 1); }},
         damage{"another_number", [](both& c) { first_record(c)[0] = 2; }},
         damage{"a_length_too_long", [](both& c) { first_record(c)[1] = 100; }},
+        damage{"a_wait_that_is_not_there", [](both& c) { first_record(c)[1] = layout::flag_wait | 2; }},
         damage{"a_length_beyond_the_ring", [](both& c) { first_record(c)[1] = 0xfffffff0u; }},
         damage{"a_mark_where_none_is_due", [](both& c) { first_record(c)[1] = layout::wrap_mark; }},
         damage{"a_larger_limit", [](both& c) { worker_words(c.driver).claim = layout::pair(9, 2); }},
@@ -506,7 +599,7 @@ TEST(channel, delivers_what_came_before_the_damage) {
   for (int k = 0; k < 3; ++k) c.send("0123456789");
   c.work();
   c.work();
-  first_record(c)[10] = 77;  // the second record's number
+  first_record(c)[6] = 77;  // the second record's number
   EXPECT_EQ(c.drained(), std::vector<std::string>{"9876543210"});
   EXPECT_FALSE(c.sane);
   EXPECT_EQ(c.drained().size(), 0u);
