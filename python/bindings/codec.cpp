@@ -1,7 +1,10 @@
 // See codec.hpp.
 #include "codec.hpp"
 
+#include <algorithm>
 #include <cstring>
+
+#include "pickle_names.hpp"
 
 namespace centimane::python {
 namespace {
@@ -178,6 +181,24 @@ void encode_number(long long value, writer& out) {
   }
 }
 
+namespace {
+
+/// Has what the pickle names of __main__ been told to workers already, as it is there now?
+bool all_told(std::span<const std::byte> pickle, const pickling& how) {
+  static thread_local main_names_in found;
+  if (!found.read(pickle)) return false;
+  return std::all_of(found.names().begin(), found.names().end(), [&](std::string_view name) {
+    const ref key = ref::steal(PyUnicode_DecodeUTF8(name.data(), static_cast<Py_ssize_t>(name.size()), nullptr));
+    if (!key) return PyErr_Clear(), false;
+    PyObject* told = PyDict_GetItemWithError(how.told, key.get());
+    PyObject* now = told == nullptr ? nullptr : PyDict_GetItemWithError(how.main, key.get());
+    if (PyErr_Occurred() != nullptr) PyErr_Clear();
+    return told != nullptr && told == now;
+  });
+}
+
+}  // namespace
+
 bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before) {
   const std::size_t begin = out.size();
   if (write_plain(value, out, 0) == written::yes) return true;
@@ -195,7 +216,8 @@ bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before
   }
   const char* at = PyBytes_AS_STRING(pickled.get());
   const std::size_t n = static_cast<std::size_t>(PyBytes_GET_SIZE(pickled.get()));
-  if (before != nullptr && how.met_main != nullptr && memmem(at, n, main_name, sizeof main_name - 1) != nullptr) {
+  if (before != nullptr && how.met_main != nullptr && memmem(at, n, main_name, sizeof main_name - 1) != nullptr &&
+      !all_told({reinterpret_cast<const std::byte*>(at), n}, how)) {
     ref definitions = ref::steal(PyObject_CallOneArg(how.met_main, value));
     if (!definitions) return false;
     if (definitions.get() != Py_None) {

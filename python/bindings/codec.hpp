@@ -16,8 +16,9 @@ namespace centimane::python {
 /// What to call when plain pickle is not enough. Borrowed references; null where there is nothing to call.
 struct pickling {
   PyObject* rescue = nullptr;  ///< rescue(value, error) -> bytes: pickle refused. Raises if there is no way
-  PyObject* met_main =
-      nullptr;  ///< met_main(value) -> bytes | None: the pickle names __main__; a definition that workers lack
+  /// met_main(value) -> bytes | None: the pickle names something of __main__; a definition that workers lack, if any.
+  PyObject* met_main = nullptr;
+  PyObject *told = nullptr, *main = nullptr;  ///< dicts: what workers have been told of __main__, and what is there now
 };
 
 /// Appends `value`. False: the error indicator is set, nothing was appended. What a worker must be told before, if

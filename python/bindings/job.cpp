@@ -127,6 +127,8 @@ job::job(job_options options)
     : options_(std::move(options)), born_(platform::fork_generation()), serial_(next_serial.fetch_add(1)) {
   pickling_.rescue = options_.rescue.get();
   pickling_.met_main = options_.met_main.get();
+  pickling_.told = options_.told.get();
+  pickling_.main = options_.main.get();
   each_ = options_.on_result || options_.on_progress;
   context_ = ref::steal(PyContext_CopyCurrent());
   if (!context_) throw raised{};

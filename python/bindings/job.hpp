@@ -32,14 +32,14 @@ struct job_options {
   std::uint64_t chunk = 1;  ///< items a task
   bool stream = false;      ///< outcomes are taken one by one
   nanos deadline = policy::never;
-  ref on_result;               ///< on_result(ItemResult)
-  ref on_progress;             ///< on_progress(done, total), each item
-  ref on_bar;                  ///< on_bar(done, total), now and then
-  ref initializer;             ///< once a thread, before its first item
-  ref trouble;                 ///< makes the exception of a death, a timeout or a cancellation
-  ref rebuild;                 ///< makes the exception that a worker described
-  ref rescue, met_main;        ///< see pickling
-  long long length_hint = -1;  ///< for on_progress: len() of a source that is pulled all the same
+  ref on_result;                     ///< on_result(ItemResult)
+  ref on_progress;                   ///< on_progress(done, total), each item
+  ref on_bar;                        ///< on_bar(done, total), now and then
+  ref initializer;                   ///< once a thread, before its first item
+  ref trouble;                       ///< makes the exception of a death, a timeout or a cancellation
+  ref rebuild;                       ///< makes the exception that a worker described
+  ref rescue, met_main, told, main;  ///< see pickling
+  long long length_hint = -1;        ///< for on_progress: len() of a source that is pulled all the same
 };
 
 class job final : public engine::payload {

@@ -9,6 +9,7 @@
 #include "centimane/errors.hpp"
 #include "hands.hpp"
 #include "item_result.hpp"
+#include "pickle_names.hpp"
 #include "platform/fork_generation.hpp"
 #include "process/worker.hpp"
 #include "run.hpp"
@@ -118,13 +119,21 @@ class pool_handle {
   std::shared_ptr<engine::pool> pool_;
 };
 
+nb::object names_in(const nb::bytes& pickle) {
+  main_names_in found;
+  if (!found.read(view(pickle))) return nb::none();
+  nb::list all;
+  for (const std::string_view name : found.names()) all.append(nb::str(name.data(), name.size()));
+  return all;
+}
+
 // ---- Run
 
 class run_handle {
  public:
   run_handle(nb::object function, nb::object items, bool star, std::uint64_t chunk, bool stream, bool ordered,
              std::uint64_t window, double timeout, nb::object on_result, nb::object on_progress, nb::object on_bar,
-             nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object met_main,
+             nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object main_names,
              long long length_hint) {
     checked([&] {
       job_options o;
@@ -140,7 +149,13 @@ class run_handle {
       o.trouble = ref::borrow(trouble.ptr());
       o.rebuild = ref::borrow(rebuild.ptr());
       o.rescue = ref::unless_none(rescue.ptr());
-      o.met_main = ref::unless_none(met_main.ptr());
+      if (!main_names.is_none()) {
+        const nb::dict told = nb::cast<nb::dict>(main_names.attr("told")),
+                       here = nb::cast<nb::dict>(main_names.attr("here"));
+        o.met_main = ref::borrow(nb::object(main_names.attr("met")).ptr());
+        o.told = ref::borrow(told.ptr());
+        o.main = ref::borrow(here.ptr());
+      }
       o.length_hint = length_hint;
       run_ = std::make_shared<run>(std::move(o), items.ptr(), window, ordered);
     });
@@ -229,7 +244,7 @@ NB_MODULE(_core, m) {
            nb::kw_only(), nb::arg("function"), nb::arg("items"), nb::arg("star"), nb::arg("chunk"), nb::arg("stream"),
            nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
            nb::arg("on_progress").none(), nb::arg("on_bar").none(), nb::arg("initializer").none(), nb::arg("trouble"),
-           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("met_main").none(), nb::arg("length_hint"))
+           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("length_hint"))
       .def("on_this_thread", &run_handle::on_this_thread)
       .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),
@@ -259,6 +274,7 @@ NB_MODULE(_core, m) {
 
   m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
   m.def("decode", &decode);
+  m.def("main_names_in", &names_in);
 }
 
 }  // namespace centimane::python

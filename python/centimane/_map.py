@@ -178,13 +178,13 @@ def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
     """The run of a plan, on its executor."""
     items, length = _input(plan.items)
     processes = plan.executor == "process"
-    rescue = met_main = None
+    rescue = main_names = None
     if processes:
         from ._pickling import MainNames
         from ._pickling import rescue as rescue_value
 
         rescue = rescue_value
-        met_main = MainNames().met if plan.start != "fork" else None
+        main_names = MainNames() if plan.start != "fork" else None
     run = _core.Run(
         function=plan.function,
         items=items,
@@ -201,7 +201,7 @@ def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
         trouble=from_trouble,
         rebuild=rebuild,
         rescue=rescue,
-        met_main=met_main,
+        main_names=main_names,
         length_hint=length,
     )
     if plan.executor == "sequential":

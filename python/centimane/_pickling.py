@@ -119,10 +119,11 @@ class _Recorder(pickle.Pickler):
 
 
 class MainNames:
-    """Which names of ``__main__`` the workers of one run have been told, and as what."""
+    """Which names of ``__main__`` the workers of one run have been told, and as what. The engine reads ``told`` and ``here``."""
 
     def __init__(self) -> None:
-        self._told: dict[str, object] = {}
+        self.told: dict[str, object] = {}
+        self.here = main_globals()
 
     def met(self, value: object) -> bytes | None:
         """The definition that workers need before they read this value, if they lack one. Called by the engine."""
@@ -131,13 +132,13 @@ class MainNames:
             recorder.dump(value)
         except Exception:  # it goes by value; what it names besides has been noted
             pass
-        here = main_globals()
+        here = self.here
         missing = {
-            name: here[name] for name in recorder.roots if name in here and self._told.get(name) is not here[name]
+            name: here[name] for name in recorder.roots if name in here and self.told.get(name) is not here[name]
         }
         if not missing:
             return None
-        self._told.update(missing)
+        self.told.update(missing)
         return b"M" + dumps_by_value(missing, share_main=True, fresh_locks=True)
 
 
