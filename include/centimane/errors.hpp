@@ -90,7 +90,7 @@ class cancelled : public error {
  public:
   using error::error;
 };
-/// The item was not run because more items failed than max_errors allows.
+/// The item was not run because max_errors items had failed.
 class aborted : public error {
  public:
   using error::error;

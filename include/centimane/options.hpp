@@ -53,8 +53,10 @@ struct retry {
   error_filter on = {};  ///< which errors: `errors<network_error>`; the default is every
                          ///< std::exception but worker_died and task_timeout
   std::function<bool(const any_error&)> retry_if = {};  ///< a further condition, asked where the run was started
-  /// The wait that an error itself asks for (Retry-After), asked where the run was started.
+  /// The wait that an error itself asks for (Retry-After), asked where the run was started. It takes the place of
+  /// backoff if it is longer, and holds back the whole run's rate_limit.
   std::function<std::optional<time_span>(const any_error&)> wait_from = {};
+  time_span max_server_wait = std::chrono::minutes{10};  ///< the longest such wait that is followed
 };
 
 template <class R>
@@ -74,7 +76,7 @@ struct map_options {
   count window_size = 0;                 ///< most items admitted and not settled (stream: not consumed); 0: default
   count window_bytes = 0;                ///< the same by bytes of what was read from the input; 0: no limit
   bool ordered = true;                   ///< parallel_iter gives results in the order of the input
-  std::optional<count> max_errors = {};  ///< one more failed item aborts the run
+  std::optional<count> max_errors = {};  ///< so many failed items abort the run; at least 1
   std::stop_token stop = {};             ///< asks the run to stop; what runs, ends
   std::function<void(const progress&)> on_progress = {};      ///< on the calling thread; what it throws ends the run
   std::function<void(const item_result<R>&)> on_result = {};  ///< on the calling thread; what it throws ends the run

@@ -24,7 +24,7 @@
 namespace centimane {
 inline namespace v0 {
 
-/// How a run ended: with every item settled; by a stop token or a callback's wish; at its timeout; over max_errors.
+/// How a run ended: with every item settled; by a stop token or a callback's wish; at its timeout; at max_errors.
 enum class run_status : std::uint8_t { completed, stopped, timed_out, aborted };
 
 template <class R>

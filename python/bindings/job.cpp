@@ -188,6 +188,25 @@ void job::fail_task(index task, const ref& error, float seconds) {
   for (std::uint64_t i = first_item(task); i < end_item(task); ++i) outcomes.put_error(i, error, seconds);
 }
 
+/// Does the policy name this error, and what wait does it ask for? A judge that raises has spoken: what it raised is
+/// the item's error.
+engine::verdict job::judge(ref& error) {
+  engine::verdict v{.ok = false};
+  if (!options_.policies.judge || closed_) return v;
+  ref answer = ref::steal(PyObject_CallOneArg(options_.policies.judge.get(), error.get()));
+  const double seconds = !answer || answer.get() == Py_None ? 0 : PyFloat_AsDouble(answer.get());
+  if (PyErr_Occurred() != nullptr) {
+    ref raised = take_error();
+    if (PyErr_GivenExceptionMatches(raised.get(), PyExc_KeyboardInterrupt) != 0) return interrupted(raised), v;
+    PyException_SetContext(raised.get(), error.release());
+    error = std::move(raised);
+    return v;
+  }
+  v.retryable = answer.get() != Py_None;
+  v.server_wait = seconds >= 9e9 ? policy::never : static_cast<nanos>(seconds * 1e9);
+  return v;
+}
+
 engine::verdict job::encode(index task, writer& out) {
   if (options_.chunk == 1) {
     if (const auto n = source_.number(task)) return encode_number(*n, out), engine::verdict{};
@@ -257,8 +276,9 @@ engine::verdict job::decode(index task, bool ok, reader in) {
     ref error = ref::steal(PyObject_CallFunction(options_.rebuild.get(), "OK", value.get(),
                                                  static_cast<unsigned long long>(first_item(task))));
     if (error) {
+      const engine::verdict v = judge(error);
       fail_task(task, error, seconds);
-      return {.ok = false};
+      return v;
     }
   }
   // The record is whole, but this process cannot make an object of it.
@@ -276,8 +296,9 @@ engine::verdict job::fail(index task, std::uint32_t attempt, const engine::troub
   const bool late = monotonic_now() >= options_.deadline;
   ref error = explain(options_.trouble.get(), first_item(task), begun ? attempt : 0, why, late);
   if (!error) error = take_error();
+  const engine::verdict v = why.how == policy::outcome::cancelled ? engine::verdict{.ok = false} : judge(error);
   fail_task(task, error, begun ? 0 : -1);
-  return {.ok = false};
+  return v;
 }
 
 // ---- attempts in this process
@@ -290,8 +311,9 @@ ref job::call(PyObject* item) const {
                    : ref();
 }
 
-/// Runs one item here. tick: when the one before it ended, so that one look at the counter an item is enough.
-bool job::run_one(std::uint64_t i, bool in_context, std::uint64_t& tick) {
+/// Runs one item here. tick: when the one before it ended, so that one look at the counter an item is enough. False: it
+/// did not end in a value; `last` says what follows.
+bool job::run_one(std::uint64_t i, bool in_context, std::uint64_t& tick, engine::verdict& last) {
   ref item = source_.item(i, outcomes);
   ref value;
   if (!item) {
@@ -313,15 +335,21 @@ bool job::run_one(std::uint64_t i, bool in_context, std::uint64_t& tick) {
   const std::uint64_t now = ticks();
   const float seconds = seconds_between(tick, now);
   tick = now;
-  if (closed_) return PyErr_Clear(), false;
-  outcomes.drop_item(i);
+  if (closed_) return PyErr_Clear(), last = {.ok = false}, false;
   if (value) {
+    outcomes.drop_item(i);
     outcomes.put_value(i, std::move(value), seconds);
     return true;
   }
   ref error = take_error();
   // Inline, on the caller's own thread, this is Ctrl-C and not the item's affair.
-  if (!in_context && PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) interrupted(error);
+  if (!in_context && PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) {
+    interrupted(error);
+    last = {.ok = false};
+  } else {
+    last = judge(error);
+  }
+  if (!last.retryable) outcomes.drop_item(i);
   outcomes.put_error(i, std::move(error), seconds);
   return false;
 }
@@ -338,10 +366,7 @@ index job::invoke_range(index first, index n, int, engine::verdict& last) {
   in_python now;
   std::uint64_t tick = ticks();
   for (index k = 0; k < n; ++k) {
-    if (!run_one(first + k, on_hand, tick)) {
-      last = {.ok = false};
-      return k + 1;
-    }
+    if (!run_one(first + k, on_hand, tick, last)) return k + 1;
     if (!on_hand && (k + 1) % items_a_look == 0 && !check_signals()) return k + 1;
   }
   return n;
@@ -377,7 +402,7 @@ void job::interrupted(ref error) {
 
 /// Signals reach Python only on the main thread; elsewhere this does nothing.
 bool job::check_signals() {
-  if (PyErr_CheckSignals() == 0) return !stopping();
+  if (PyErr_CheckSignals() == 0) return !stopping() && !options_.policies.stopped();
   ref error = take_error();
   interrupted(std::move(error));
   return false;
@@ -387,10 +412,21 @@ bool job::here() const noexcept { return platform::fork_generation() == born_; }
 
 bool job::stopping() { return static_cast<bool>(error_); }
 
-PyObject* job::item_result(std::uint64_t i, const shelf::outcome& outcome) {
-  return make_item_result(i, outcome.ok ? outcome.what : nullptr, outcome.ok ? nullptr : outcome.what,
-                          outcome.seconds < 0 ? 0 : 1,
+PyObject* job::item_result(std::uint64_t i, const shelf::outcome& outcome) const {
+  const auto many = attempts_.empty() ? attempts_.end() : attempts_.find(i);
+  const int attempts = many != attempts_.end() ? static_cast<int>(many->second) : outcome.seconds < 0 ? 0 : 1;
+  return make_item_result(i, outcome.ok ? outcome.what : nullptr, outcome.ok ? nullptr : outcome.what, attempts,
                           outcome.seconds > 0 ? static_cast<double>(outcome.seconds) : 0.0);
+}
+
+ref job::attempts() const {
+  ref all = ref::steal(PyDict_New());
+  for (const auto& [item, attempts] : attempts_) {
+    const ref key = ref::steal(PyLong_FromUnsignedLongLong(item)),
+              value = ref::steal(PyLong_FromUnsignedLong(attempts));
+    if (!all || !key || !value || PyDict_SetItem(all.get(), key.get(), value.get()) != 0) return {};
+  }
+  return all;
 }
 
 /// Tells the callbacks that a task's items have their outcomes. False: the run stops.
@@ -431,8 +467,9 @@ void job::last_progress() {
   if (!answer) give_up(take_error());
 }
 
-bool job::settled(index task, bool, std::uint32_t, int) {
+bool job::settled(index task, bool, std::uint32_t attempt, int) {
   const std::uint64_t items = end_item(task) - first_item(task);
+  if (attempt > 1) attempts_[task] = attempt;  // policies on items have no chunks
   if (options_.chunk > 1) {
     for (std::uint64_t i = first_item(task); i < end_item(task); ++i) outcomes.drop_item(i);
   } else {

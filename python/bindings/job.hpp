@@ -8,9 +8,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 
 #include "centimane/detail/payload.hpp"
 #include "codec.hpp"
+#include "policies.hpp"
 #include "shelf.hpp"
 #include "source.hpp"
 
@@ -40,6 +42,7 @@ struct job_options {
   ref rebuild;                       ///< makes the exception that a worker described
   ref rescue, met_main, told, main;  ///< see pickling
   long long length_hint = -1;        ///< for on_progress: len() of a source that is pulled all the same
+  run_policies policies;
 };
 
 class job final : public engine::payload {
@@ -77,6 +80,7 @@ class job final : public engine::payload {
   [[nodiscard]] std::uint64_t chunk() const noexcept { return options_.chunk; }
   [[nodiscard]] bool stream() const noexcept { return options_.stream; }
   [[nodiscard]] nanos deadline() const noexcept { return options_.deadline; }
+  [[nodiscard]] const run_policies& policies() const noexcept { return options_.policies; }
   /// The error that ends the run: of a callback, of the source, of a signal handler.
   [[nodiscard]] const ref& error() const noexcept { return error_; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
@@ -92,7 +96,11 @@ class job final : public engine::payload {
   void last_progress();
 
   /// An outcome as ItemResult: of item i, which has one. Null with the error indicator set.
-  static PyObject* item_result(std::uint64_t i, const shelf::outcome& outcome);
+  [[nodiscard]] PyObject* item_result(std::uint64_t i, const shelf::outcome& outcome) const;
+  /// Of the items that took more than one: how many attempts. {index: attempts}, or null with the error indicator set.
+  [[nodiscard]] ref attempts() const;
+  /// A stream has handed the item out.
+  void forget(std::uint64_t i) { attempts_.erase(i); }
   shelf outcomes;
 
  private:
@@ -100,7 +108,8 @@ class job final : public engine::payload {
   [[nodiscard]] std::uint64_t end_item(index task) const noexcept;
   [[nodiscard]] ref argument(index task) const;
   [[nodiscard]] ref call(PyObject* item) const;
-  bool run_one(std::uint64_t item, bool in_context, std::uint64_t& tick);
+  bool run_one(std::uint64_t item, bool in_context, std::uint64_t& tick, engine::verdict& last);
+  engine::verdict judge(ref& error);
   void fail_task(index task, const ref& error, float seconds);
   bool decode_chunk(index task, reader in, float seconds);
   bool note(index task, std::uint64_t items);
@@ -117,6 +126,7 @@ class job final : public engine::payload {
   const std::uint64_t serial_;
   where where_ = where::nowhere;
   std::uint64_t function_id_ = 0;
+  std::unordered_map<std::uint64_t, std::uint32_t> attempts_;  ///< of items that took more than one
   std::uint64_t tasks_known_ = 0;
   std::uint64_t done_ = 0;  ///< items with an outcome
   std::uint64_t last_bar_ = 0;

@@ -127,6 +127,47 @@ nb::object names_in(const nb::bytes& pickle) {
   return all;
 }
 
+// ---- policies
+
+class limiter_handle {
+ public:
+  limiter_handle(double between, std::uint64_t burst)
+      : limiter(std::make_shared<shared_limiter>(std::max<nanos>(1, from_seconds_up(between)), burst)) {}
+  [[nodiscard]] double take() const { return static_cast<double>(limiter->take()) / 1e9; }
+  void pause(double seconds) const { limiter->pause(from_seconds(seconds)); }
+  const std::shared_ptr<shared_limiter> limiter;
+
+ private:
+  /// Rounded up: a token may come late, never early.
+  static nanos from_seconds_up(double seconds) {
+    const nanos down = from_seconds(seconds);
+    return down != policy::never && static_cast<double>(down) < seconds * 1e9 ? down + 1 : down;
+  }
+};
+
+class flag_handle {
+ public:
+  void stop() const noexcept { flag->store(true, std::memory_order_relaxed); }
+  [[nodiscard]] bool stopped() const noexcept { return flag->load(std::memory_order_relaxed); }
+  const std::shared_ptr<stop_flag> flag = std::make_shared<stop_flag>(false);
+};
+
+/// max_errors 0: no limit.
+void make_policies(run_policies* at, std::uint32_t attempts, double backoff, double max_delay, double max_server_wait,
+                   bool jitter, nb::object judge, std::uint64_t max_errors, const limiter_handle* limiter,
+                   const flag_handle* stop) {
+  auto* made = new (at) run_policies;
+  made->attempts = attempts;
+  made->backoff = from_seconds(backoff);
+  made->max_delay = from_seconds(max_delay);
+  made->max_server_wait = from_seconds(max_server_wait);
+  made->jitter = jitter;
+  if (max_errors != 0) made->max_errors = max_errors;
+  if (limiter != nullptr) made->limiter = limiter->limiter;
+  if (stop != nullptr) made->stop = stop->flag;
+  made->judge = ref::unless_none(judge.ptr());
+}
+
 // ---- Run
 
 class run_handle {
@@ -134,7 +175,7 @@ class run_handle {
   run_handle(nb::object function, nb::object items, bool star, std::uint64_t chunk, bool stream, bool ordered,
              std::uint64_t window, double timeout, nb::object on_result, nb::object on_progress, nb::object on_bar,
              nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object main_names,
-             long long length_hint) {
+             long long length_hint, const run_policies& policies) {
     checked([&] {
       job_options o;
       o.function = ref::borrow(function.ptr());
@@ -157,6 +198,7 @@ class run_handle {
         o.main = ref::borrow(here.ptr());
       }
       o.length_hint = length_hint;
+      o.policies = policies;
       run_ = std::make_shared<run>(std::move(o), items.ptr(), window, ordered);
     });
   }
@@ -238,13 +280,28 @@ NB_MODULE(_core, m) {
       .def_prop_ro("usable", &pool_handle::usable)
       .def("status", &pool_handle::status);
 
+  nb::class_<limiter_handle>(m, "Limiter")
+      .def(nb::init<double, std::uint64_t>(), nb::kw_only(), nb::arg("between"), nb::arg("burst"))
+      .def("take", &limiter_handle::take)
+      .def("pause", &limiter_handle::pause, nb::arg("seconds"));
+  nb::class_<flag_handle>(m, "StopFlag")
+      .def(nb::init<>())
+      .def("stop", &flag_handle::stop)
+      .def_prop_ro("stopped", &flag_handle::stopped);
+  nb::class_<run_policies>(m, "Policies")
+      .def("__init__", &make_policies, nb::kw_only(), nb::arg("attempts"), nb::arg("backoff"), nb::arg("max_delay"),
+           nb::arg("max_server_wait"), nb::arg("jitter"), nb::arg("judge").none(), nb::arg("max_errors"),
+           nb::arg("limiter").none(), nb::arg("stop").none());
+
   nb::class_<run_handle>(m, "Run", nb::type_slots(run_slots))
       .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, double, nb::object,
-                    nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, long long>(),
+                    nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, long long,
+                    const run_policies&>(),
            nb::kw_only(), nb::arg("function"), nb::arg("items"), nb::arg("star"), nb::arg("chunk"), nb::arg("stream"),
            nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
            nb::arg("on_progress").none(), nb::arg("on_bar").none(), nb::arg("initializer").none(), nb::arg("trouble"),
-           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("length_hint"))
+           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("length_hint"),
+           nb::arg("policies"))
       .def("on_this_thread", &run_handle::on_this_thread)
       .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),

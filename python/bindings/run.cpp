@@ -67,6 +67,7 @@ run::run(job_options options, PyObject* items, index window, bool ordered) : job
   rules_.window = std::max<index>(1, (window + job_.chunk() - 1) / job_.chunk());
   rules_.ordered = ordered;
   rules_.deadline = job_.deadline();
+  job_.policies().apply(rules_);
 }
 
 void run::begin(where executor, std::uint64_t function_id) {
@@ -75,6 +76,7 @@ void run::begin(where executor, std::uint64_t function_id) {
     if (driver_) driver_->stop(true);
   };
   driver_ = std::make_unique<engine::driver>(job_, *port_, rules_);
+  if (job_.policies().stopped()) driver_->stop();
 }
 
 void run::on_this_thread() {
@@ -84,9 +86,11 @@ void run::on_this_thread() {
 
 void run::on_threads(std::uint32_t workers) {
   auto passes = std::make_shared<std::optional<engine::hand>>();
-  auto crew = std::make_unique<engine::crew>(job_, workers, false, [me = weak_from_this(), passes](std::uint32_t n) {
-    hire(n, {me, **passes});
-  });
+  const bool each_alone = rules_.limit != nullptr;  // a token is spent at a start, not in a queue
+  auto crew =
+      std::make_unique<engine::crew>(job_, workers, each_alone, [me = weak_from_this(), passes](std::uint32_t n) {
+        hire(n, {me, **passes});
+      });
   passes->emplace(crew->pass());
   port_ = std::move(crew);
   begin(where::threads, 0);
@@ -95,6 +99,7 @@ void run::on_threads(std::uint32_t workers) {
 void run::on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::byte> function,
                        std::span<const std::byte> state, nanos task_timeout) {
   auto port = std::make_unique<engine::process_port>(std::move(pool), job_, task_timeout);
+  if (rules_.limit != nullptr) port->depth(1);
   processes_ = port.get();
   port_ = std::move(port);
   if (!state.empty()) define(state);
@@ -175,7 +180,8 @@ PyObject* run::collect(PyObject* not_run) {
     const ref error = ref::steal(o.what), key = ref::steal(PyLong_FromUnsignedLongLong(i));
     return key && PyDict_SetItem(errors.get(), key.get(), error ? error.get() : not_run) == 0;
   });
-  return whole ? PyTuple_Pack(3, values.get(), errors.get(), seconds.get()) : nullptr;
+  const ref attempts = whole ? job_.attempts() : ref();
+  return attempts ? PyTuple_Pack(4, values.get(), errors.get(), seconds.get(), attempts.get()) : nullptr;
 }
 
 PyObject* run::next() {
@@ -190,8 +196,10 @@ PyObject* run::next() {
           --present_.count;
           if (!finished_) driver_->consumed(1);
         }
-        if (what) return job_.item_result(i, o);
-        continue;
+        if (!what) continue;
+        PyObject* result = job_.item_result(i, o);
+        job_.forget(i);
+        return result;
       }
       if (finished_) return nullptr;
       try {

@@ -29,8 +29,9 @@ class run : public std::enable_shared_from_this<run> {
   // ---- a map
   /// To the end. Throws raised with the error that ended the run.
   policy::status finish();
-  /// (values, {index: error}, durations): the values with None where there is none, durations as float32, negative
-  /// where nothing ran. `not_run`: what stands for items that were never begun.
+  /// (values, {index: error}, durations, {index: attempts}): the values with None where there is none, durations as
+  /// float32, negative where nothing ran, attempts where there were more than one. `not_run`: what stands for items
+  /// that were never begun.
   PyObject* collect(PyObject* not_run);
 
   // ---- a stream

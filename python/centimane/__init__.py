@@ -20,19 +20,24 @@ __all__ = [
     "Cancelled",
     "Error",
     "ItemResult",
+    "Limiter",
     "NestingError",
     "ParallelResult",
     "PayloadError",
     "PoolClosed",
     "PoolForked",
+    "RateLimit",
     "RemoteError",
     "ResourceLimit",
+    "Retry",
     "RunStatus",
     "StartFailed",
+    "StopToken",
     "TaskTimeout",
     "TimedOut",
     "WorkerDied",
     "cpu_count",
+    "parallel",
     "parallel_iter",
     "parallel_map",
     "parallel_starmap",
@@ -40,6 +45,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ._cpus import cpu_count
+    from ._decorate import parallel
     from ._errors import (
         Aborted,
         Cancelled,
@@ -55,14 +61,22 @@ if TYPE_CHECKING:
         TimedOut,
         WorkerDied,
     )
+    from ._limiter import Limiter
     from ._map import parallel_iter, parallel_map, parallel_starmap
+    from ._policies import RateLimit, Retry
     from ._result import ItemResult, ParallelResult, RunStatus
+    from ._stop import StopToken
 
 _HOME = {
     "ItemResult": "_result",
+    "Limiter": "_limiter",
     "ParallelResult": "_result",
+    "RateLimit": "_policies",
+    "Retry": "_policies",
     "RunStatus": "_result",
+    "StopToken": "_stop",
     "cpu_count": "_cpus",
+    "parallel": "_decorate",
     "parallel_iter": "_map",
     "parallel_map": "_map",
     "parallel_starmap": "_map",

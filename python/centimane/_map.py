@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import _core, _nesting, _threads
 from ._cpus import cpu_count
@@ -14,6 +14,11 @@ from ._errors import Aborted, Cancelled, StartFailed, TimedOut, from_trouble
 from ._progress import Bar, make_bar
 from ._remote import rebuild
 from ._result import ItemResult, ParallelResult, RunStatus
+
+if TYPE_CHECKING:
+    from ._limiter import Limiter
+    from ._policies import RateLimit, Retry
+    from ._stop import StopToken
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -25,6 +30,17 @@ DEFAULT_WINDOW = 1024
 """Items that are taken from an iterator ahead of their outcomes."""
 
 _core.set_item_result(ItemResult)
+_NO_POLICIES = _core.Policies(
+    attempts=1,
+    backoff=0.0,
+    max_delay=math.inf,
+    max_server_wait=math.inf,
+    jitter=False,
+    judge=None,
+    max_errors=0,
+    limiter=None,
+    stop=None,
+)
 _STATUSES = (RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.TIMED_OUT, RunStatus.ABORTED, RunStatus.COMPLETED)
 del _threads  # importing it told the engine how to start threads
 
@@ -50,6 +66,7 @@ class _Plan:
     init: Callable[[], object] | None
     max_tasks: int | None
     start: Start
+    policies: _core.Policies
 
 
 def _whole(name: str, value: object, least: int = 1) -> int:
@@ -101,6 +118,10 @@ def _plan(
     worker_init_args: Sequence[Any],
     max_tasks_per_worker: int | None,
     start: Start | None,
+    rate_limit: Limiter | RateLimit | float | None,
+    retry: Retry | None,
+    max_errors: int | None,
+    stop: StopToken | None,
 ) -> _Plan:
     if not callable(function):
         raise TypeError(f"the function must be callable, not {type(function).__name__}")
@@ -135,6 +156,9 @@ def _plan(
     elif not here:
         workers = _nesting.default_workers() if executor == "process" else min(32, cpu_count() + 4)
     chunk = 1 if chunksize is None else _whole("chunksize", chunksize)
+    policies = _policies(rate_limit, retry, max_errors, stop)
+    if chunk > 1 and not (rate_limit is None and retry is None and max_errors is None):
+        raise ValueError("chunksize makes items one piece of work: rate_limit, retry and max_errors need each alone")
     init = worker_init
     if worker_init is not None and worker_init_args:
         init = functools.partial(worker_init, *worker_init_args)
@@ -156,6 +180,37 @@ def _plan(
         init=init,
         max_tasks=None if max_tasks_per_worker is None else _whole("max_tasks_per_worker", max_tasks_per_worker),
         start=start or "zygote",
+        policies=policies,
+    )
+
+
+def _policies(
+    rate_limit: Limiter | RateLimit | float | None,
+    retry: Retry | None,
+    max_errors: int | None,
+    stop: StopToken | None,
+) -> _core.Policies:
+    if rate_limit is None and retry is None and max_errors is None and stop is None:
+        return _NO_POLICIES
+    from ._limiter import limiter_of
+    from ._policies import Retry
+    from ._stop import StopToken
+
+    if retry is not None and not isinstance(retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"retry must be a Retry, not {type(retry).__name__}")
+    if stop is not None and not isinstance(stop, StopToken):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"stop must be a StopToken, not {type(stop).__name__}")
+    again = retry or Retry(attempts=1)
+    return _core.Policies(
+        attempts=again.attempts,
+        backoff=again.backoff,
+        max_delay=again.max_delay,
+        max_server_wait=math.inf if again.max_server_wait is None else again.max_server_wait,
+        jitter=again.jitter,
+        judge=None if retry is None else retry.judge,
+        max_errors=0 if max_errors is None else _whole("max_errors", max_errors),
+        limiter=limiter_of(rate_limit),
+        stop=None if stop is None else stop.core,
     )
 
 
@@ -203,6 +258,7 @@ def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
         rescue=rescue,
         main_names=main_names,
         length_hint=length,
+        policies=plan.policies,
     )
     if plan.executor == "sequential":
         if plan.init is not None:
@@ -267,11 +323,11 @@ def _collect(plan: _Plan) -> ParallelResult[Any]:
         not_run = Aborted("the item was not run: too many had failed")
     else:
         not_run = Cancelled("the item was not run: its run was stopped")
-    values, failures, durations = run.collect(not_run)
+    values, failures, durations, attempts = run.collect(not_run)
     run.close()
     if failures and len(failures) == len(values):
         _raise_if_nothing_started(failures)
-    return ParallelResult(values, failures, status=status, durations=durations)
+    return ParallelResult(values, failures, status=status, durations=durations, attempts=attempts)
 
 
 def _raise_if_nothing_started(failures: dict[int, BaseException]) -> None:
@@ -318,6 +374,10 @@ def parallel_map(
     worker_init_args: Sequence[Any] = (),
     max_tasks_per_worker: int | None = None,
     start: Start | None = None,
+    rate_limit: Limiter | RateLimit | float | None = None,
+    retry: Retry | None = None,
+    max_errors: int | None = None,
+    stop: StopToken | None = None,
 ) -> ParallelResult[R]:
     """Applies ``fn`` to every item in parallel; answers all outcomes, in the order of the input.
 
@@ -341,6 +401,11 @@ def parallel_map(
         worker_init: called once in each worker before its first task.
         worker_init_args: its arguments.
         max_tasks_per_worker: processes only: a worker is replaced after that many tasks.
+        rate_limit: how many attempts may start in a span of time: a ``RateLimit``, a number a second, or a ``Limiter`` that others
+            draw from too. Retries take tokens as well, on every executor.
+        retry: a ``Retry``: which failures are tried again. What succeeded in the end counts as a success.
+        max_errors: so many failed items abort the run: what runs comes to its end, the rest fails with ``Aborted``.
+        stop: a ``StopToken`` that may end the run early.
         start: processes only: "zygote" (default: workers come from a clean process) or "fork" (copies of this process, for functions
             that cannot be pickled; unsafe if this process has threads).
 
@@ -354,7 +419,8 @@ def parallel_map(
         KeyboardInterrupt: Ctrl-C: running tasks get 3 s on processes, 1 s on threads; a second one none.
         Exception: what the input or a callback raised.
 
-    Failures of items are not raised here: see ``ParallelResult``.
+    Failures of items are not raised here: see ``ParallelResult``. With ``chunksize`` there is no ``rate_limit``, ``retry`` or
+    ``max_errors``: they are about single items.
 
     Thread safety: any thread, any number of calls at once; process pools are shared by calls of one configuration and stay warm.
     Cost: on processes some 0.1 µs an item besides pickling; the first call starts an interpreter.
@@ -379,6 +445,10 @@ def parallel_map(
             worker_init_args=worker_init_args,
             max_tasks_per_worker=max_tasks_per_worker,
             start=start,
+            rate_limit=rate_limit,
+            retry=retry,
+            max_errors=max_errors,
+            stop=stop,
         )
     )
 
@@ -402,6 +472,10 @@ def parallel_starmap(
     worker_init_args: Sequence[Any] = (),
     max_tasks_per_worker: int | None = None,
     start: Start | None = None,
+    rate_limit: Limiter | RateLimit | float | None = None,
+    retry: Retry | None = None,
+    max_errors: int | None = None,
+    stop: StopToken | None = None,
 ) -> ParallelResult[R]:
     """Like ``parallel_map``, with ``fn(*item)`` for each item.
 
@@ -428,6 +502,10 @@ def parallel_starmap(
             worker_init_args=worker_init_args,
             max_tasks_per_worker=max_tasks_per_worker,
             start=start,
+            rate_limit=rate_limit,
+            retry=retry,
+            max_errors=max_errors,
+            stop=stop,
         )
     )
 
@@ -451,6 +529,10 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
     worker_init_args: Sequence[Any] = (),
     max_tasks_per_worker: int | None = None,
     start: Start | None = None,
+    rate_limit: Limiter | RateLimit | float | None = None,
+    retry: Retry | None = None,
+    max_errors: int | None = None,
+    stop: StopToken | None = None,
 ) -> Iterator[ItemResult[R]]:
     """Applies ``fn`` to every item in parallel; yields an ``ItemResult`` for each as outcomes come. Memory: one window.
 
@@ -458,6 +540,7 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
         ordered: yield in the order of the input instead of the order of completion.
         window_size: the most items that are taken from the input and not yet taken from the stream (default 1024).
         timeout: seconds for the whole stream; then it raises ``TimedOut``.
+        max_errors: the stream ends after so many failed items.
 
     The other parameters are those of ``parallel_map``. Arguments are checked at the call; work starts with the first ``next()``. Leaving
     the loop early (or closing or dropping the iterator) takes back what has not begun; tasks that run end unread.
@@ -492,5 +575,9 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
             worker_init_args=worker_init_args,
             max_tasks_per_worker=max_tasks_per_worker,
             start=start,
+            rate_limit=rate_limit,
+            retry=retry,
+            max_errors=max_errors,
+            stop=stop,
         )
     )

@@ -113,7 +113,7 @@ class ParallelResult(Generic[R]):
     Immutable; may be read by any number of threads.
     """
 
-    __slots__ = ("_durations", "_failures", "_status", "_values")
+    __slots__ = ("_attempts", "_durations", "_failures", "_status", "_values")
 
     def __init__(
         self,
@@ -122,11 +122,13 @@ class ParallelResult(Generic[R]):
         *,
         status: RunStatus = RunStatus.COMPLETED,
         durations: bytes | None = None,
+        attempts: dict[int, int] | None = None,
     ) -> None:
         self._values: list[R | None] = values if isinstance(values, list) else list(values)
         self._failures = failures or {}
         self._status = status
         self._durations = durations
+        self._attempts = attempts or {}
 
     @property
     def status(self) -> RunStatus:
@@ -179,7 +181,7 @@ class ParallelResult(Generic[R]):
         results: list[ItemResult[R]] = []
         for i, value in enumerate(self._values):
             error = self._failures.get(i)
-            attempts, duration = (1, seconds[i]) if seconds[i] >= 0 else (0, 0.0)
+            attempts, duration = (self._attempts.get(i, 1), seconds[i]) if seconds[i] >= 0 else (0, 0.0)
             if error is None:
                 results.append(ItemResult(i, value=value, attempts=attempts, duration=duration))
             else:
@@ -228,7 +230,7 @@ class ParallelResult(Generic[R]):
         return self._values[index]  # type: ignore[return-value]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _parallel_result, (self._values, self._failures, self._status, self._durations)
+        return _parallel_result, (self._values, self._failures, self._status, self._durations, self._attempts)
 
     def __repr__(self) -> str:
         how = "" if self.complete else f", {self._status.value}"
@@ -239,6 +241,10 @@ class ParallelResult(Generic[R]):
 
 
 def _parallel_result(
-    values: list[Any], failures: dict[int, BaseException], status: RunStatus, durations: bytes | None
+    values: list[Any],
+    failures: dict[int, BaseException],
+    status: RunStatus,
+    durations: bytes | None,
+    attempts: dict[int, int],
 ) -> ParallelResult[Any]:
-    return ParallelResult(values, failures, status=status, durations=durations)
+    return ParallelResult(values, failures, status=status, durations=durations, attempts=attempts)

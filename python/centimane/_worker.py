@@ -124,6 +124,7 @@ def tear_down() -> None:
 def load_function(blob: bytes) -> Any:
     """The function of a run. One that lives in ``__main__`` is bound there, so that it can be named in pickles."""
     function = pickle.loads(blob)
+    function = getattr(function, "centimane_wrapped", function)  # @parallel is about the process that maps
     name = getattr(function, "__qualname__", "")
     if isinstance(function, (types.FunctionType, type)) and function.__module__ == "__main__" and name.isidentifier():
         sys.modules["__main__"].__dict__.setdefault(name, function)

@@ -54,12 +54,14 @@ policy::rules rules_of(const run_request& how, policy::limiter* limit) {
   r.stream = how.stream;
   r.ordered = how.ordered;
   r.deadline = how.deadline;
-  if (how.max_errors) r.max_errors = *how.max_errors;
+  if (how.max_errors) r.max_errors = *how.max_errors - 1;
   r.limit = limit;
   if (how.retry) {
     r.attempts = static_cast<std::uint32_t>(static_cast<std::size_t>(how.retry->attempts));
     r.backoff = how.retry->backoff.get().count();
     r.max_delay = how.retry->max_delay.infinite() ? policy::never : how.retry->max_delay.get().count();
+    r.max_server_wait =
+        how.retry->max_server_wait.infinite() ? policy::never : how.retry->max_server_wait.get().count();
     r.jitter = how.retry->jitter;
     r.seed = static_cast<std::uint64_t>(platform::now());
   }

@@ -23,6 +23,9 @@ void check(run_request& how) {
   if (how.retry && how.retry->attempts > 1'000'000u) {
     throw std::invalid_argument("centimane: retry.attempts must be at most a million");
   }
+  if (how.max_errors && *how.max_errors == 0) {
+    throw std::invalid_argument("centimane: max_errors must be 1 or more; leave it out for no limit");
+  }
   const bool processes = how.executor.which() == executor::kind::process;
   if (!processes && how.task_timeout != policy::never) {
     throw std::invalid_argument(
@@ -100,8 +103,8 @@ std::exception_ptr map_core::cut_short(policy::status how) const {
             "not run: the run's timeout of " + std::to_string(static_cast<double>(timeout_) / 1e9) + " s had passed"));
         break;
       case policy::status::aborted:
-        shared = std::make_exception_ptr(aborted(
-            "not run: more than max_errors = " + std::to_string(max_errors_.value_or(0)) + " items had failed"));
+        shared = std::make_exception_ptr(
+            aborted("not run: max_errors = " + std::to_string(max_errors_.value_or(0)) + " items had failed"));
         break;
       default:
         shared = std::make_exception_ptr(cancelled("not run: the run was stopped"));
@@ -117,7 +120,7 @@ verdict map_core::fail(index item, std::uint32_t attempt, const engine::trouble&
     auto now = std::chrono::steady_clock::now().time_since_epoch();
     if (std::chrono::duration_cast<std::chrono::nanoseconds>(now).count() >= deadline_) {
       end = policy::status::timed_out;
-    } else if (max_errors_ && failed_ > *max_errors_) {
+    } else if (max_errors_ && failed_ >= *max_errors_) {
       end = policy::status::aborted;
     }
     std::lock_guard guard(lock_);
@@ -203,7 +206,7 @@ void throw_group(std::size_t size, run_status status, const std::vector<failure>
       text += "; the run's timeout had passed";
       break;
     case run_status::aborted:
-      text += "; the run was aborted, since more than max_errors items had failed";
+      text += "; the run was aborted, since max_errors items had failed";
       break;
   }
   constexpr std::size_t shown = 3;

@@ -351,6 +351,22 @@ TEST_P(on_every_executor, max_errors_aborts) {
   for (auto& [index, value] : r.successes()) EXPECT_EQ(value, static_cast<int>(index));
 }
 
+TEST_P(on_every_executor, the_first_failure_is_enough_if_asked) {
+  cm::options o = how();
+  o.max_errors = 1;
+  o.window_size = 1;
+  auto r = cm::parallel_map(
+      [](int n) -> int {
+        if (n == 2) throw std::runtime_error("no");
+        return n;
+      },
+      numbers(10), o);
+  EXPECT_EQ(r.status(), cm::run_status::aborted);
+  ASSERT_FALSE(r.failures().empty());
+  EXPECT_EQ(r.failures().front().index, 2u);
+  EXPECT_NE(r.failures().front().error.as<std::runtime_error>(), nullptr);
+}
+
 TEST_P(on_every_executor, a_stop_token_stops) {
   std::stop_source stop;
   cm::options o = how();

@@ -41,6 +41,7 @@ TEST(options, bad_values_are_refused_before_work_starts) {
   auto f = [&](int) { return ++ran; };
   EXPECT_THROW((void)cm::parallel_map(f, items, {.retry = cm::retry{.attempts = 0}}), std::invalid_argument);
   EXPECT_THROW((void)cm::parallel_map(f, items, {.task_timeout = 1s}), std::invalid_argument);
+  EXPECT_THROW((void)cm::parallel_map(f, items, {.max_errors = 0}), std::invalid_argument);
   EXPECT_THROW((void)cm::parallel_map(f, items, {.executor = cm::sequential, .worker_init = [] {}}),
                std::invalid_argument);
   EXPECT_THROW((void)cm::parallel_map(f, items, {.max_tasks_per_worker = 1}), std::invalid_argument);
