@@ -12,8 +12,11 @@
 namespace centimane::engine {
 namespace {
 
-/// How long a dead worker's exit status may take from the zygote to us; unknown afterwards.
-constexpr nanos status_patience = 20'000'000;
+/// How long a dead worker's exit status may take from a zygote that lives; unknown afterwards. It comes within a fraction
+/// of a millisecond unless the zygote is not given the processor, which no clock tells from one that has been stopped.
+constexpr nanos status_patience = 1'000'000'000;
+/// How long a worker may live without a control socket: one that ends closes its files before its pidfd tells.
+constexpr nanos deaf_patience = 20'000'000;
 /// How often the crash text is looked at while a stack is awaited.
 constexpr nanos stack_step = 2'000'000;
 
@@ -159,7 +162,9 @@ void pool_core::zygote_gone(nanos at) {
     p.end.with_zygote = true;
     p.end.signal = SIGKILL;
     p.end.known = true;
-    if (p.pidfd) {
+    if (p.dead) {
+      bury(w, at);  // the status that it waited for will not come
+    } else if (p.pidfd) {
       platform::pidfd_signal(p.pidfd.get(), SIGKILL);  // they end with it anyway; this makes it now
     } else {
       bury(w, at);
@@ -237,7 +242,7 @@ void pool_core::hear_worker(std::uint32_t w, nanos at) {
                           // waits for it
     p.deaf = true;
     supervisor_->unwatch(p.control.get());
-    p.deaf_by = policy::later(at, status_patience);  // a dying process's files close before its pidfd tells
+    p.deaf_by = policy::later(at, deaf_patience);
   }
 }
 
