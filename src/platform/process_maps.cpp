@@ -5,16 +5,18 @@
 
 namespace centimane::platform {
 
-bool maps_file(std::int64_t pid, const char* name) noexcept {
+mapped maps_file(std::int64_t pid, const char* name) noexcept {
   char path[64];
   std::snprintf(path, sizeof path, "/proc/%lld/maps", static_cast<long long>(pid));
   std::FILE* maps = std::fopen(path, "re");
-  if (maps == nullptr) return false;
+  if (maps == nullptr) return mapped::no;
   char line[4096];
-  bool found = false;
-  while (!found && std::fgets(line, sizeof line, maps) != nullptr) found = std::strstr(line, name) != nullptr;
+  mapped answer = mapped::ending;
+  while (answer != mapped::yes && std::fgets(line, sizeof line, maps) != nullptr) {
+    answer = std::strstr(line, name) != nullptr ? mapped::yes : mapped::no;
+  }
   std::fclose(maps);
-  return found;
+  return answer;
 }
 
 }  // namespace centimane::platform

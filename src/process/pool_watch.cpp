@@ -252,13 +252,15 @@ void pool_core::condemn_deaf(std::uint32_t w, nanos at) {
   p.deaf_by = policy::never;
   if (p.dead || (p.pidfd && platform::pidfd_exited(p.pidfd.get()))) return;
   if (!p.up) return kill(w);
-  if (platform::maps_file(p.pid, "centimane-result")) {
+  const platform::mapped ring = platform::maps_file(p.pid, "centimane-result");
+  if (ring == platform::mapped::yes) {
     // A task closed our descriptors and the worker goes on: it finishes what it runs now, which may be innocent, and
     // leaves.
     fleet_.recycle(w, at);
     return;
   }
-  p.end.closed_channel = true;  // it has become another program
+  // It has become another program; or it is ending, has lost the processor on its way, and gets no other blame.
+  p.end.closed_channel = ring == platform::mapped::no;
   fleet_.condemn(w, at);
 }
 
