@@ -328,6 +328,7 @@ NB_MODULE(_core, m) {
   m.def("soft_stop_due", [] { return engine::soft_stop_due(); });
   m.def("stack_signal", [] { return engine::stack_signal(); });
   m.def("stop_signal", [] { return engine::stop_signal(); });
+  m.def("face_writes_stacks", [] { engine::face_writes_stacks(); });
 
   m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
   m.def("decode", &decode);

@@ -51,7 +51,8 @@ def set_up(blob: bytes) -> None:
     text = _core.crash_text()
     if text >= 0:
         faulthandler.enable(file=text, all_threads=False)
-        faulthandler.register(_core.stack_signal(), file=text, all_threads=True, chain=False)
+        faulthandler.register(_core.stack_signal(), file=text, all_threads=True, chain=True)
+        _core.face_writes_stacks()
     _nesting.depth, _nesting.siblings = how["nesting"]
     if how["main"] is not None:
         _become_main(how["main"])

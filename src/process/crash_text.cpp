@@ -16,6 +16,7 @@
 #include <typeinfo>
 
 #include "platform/descriptors.hpp"
+#include "platform/fault.hpp"
 
 namespace centimane::engine {
 namespace {
@@ -24,6 +25,7 @@ namespace {
 platform::identity file_is;
 std::atomic<int> file{-1};
 pid_t main_thread = 0;
+bool face_writes = false;
 std::terminate_handler before = nullptr;
 std::atomic<int> struck{0};
 
@@ -105,11 +107,15 @@ void on_fatal(int number, siginfo_t* info, void*) {
 void on_stack(int number) {
   const int kept = errno;
   if (file.load(std::memory_order_relaxed) >= 0) {
-    if (this_thread() != main_thread) {
+    if (face_writes) {
+      write_crash_text(end_of_stack);  // the face's handler has written the stack and then called this one
+    } else if (this_thread() != main_thread) {
       syscall(SYS_tgkill, getpid(), main_thread, number);  // the task's stack is the main thread's
     } else {
       write_crash_text("Stack of the task:\n");
+      CENTIMANE_FAULT("worker.in_stack");
       write_backtrace();
+      write_crash_text(end_of_stack);
     }
   }
   errno = kept;
@@ -167,6 +173,7 @@ void make_handler_stack() {
 
 int stack_signal() noexcept { return SIGRTMIN + 13; }
 int stop_signal() noexcept { return SIGRTMIN + 14; }
+void face_writes_stacks() noexcept { face_writes = true; }
 int crash_text() noexcept { return file.load(std::memory_order_relaxed); }
 
 void write_crash_text(std::string_view what) noexcept {
@@ -187,6 +194,7 @@ void open_crash_text(int text, fatal_handlers whose) {
   file_is = platform::identity(text);
   main_thread = this_thread();
   struck.store(0);
+  face_writes = false;
   file.store(text);
   std::array<void*, 4> frames;
   (void)backtrace(frames.data(), static_cast<int>(frames.size()));  // loads what the first call loads: not in a handler

@@ -8,6 +8,10 @@
 
 namespace centimane::engine {
 
+/// The line behind the stack of a task that hangs. Without it, a stack whose writer has merely lost the processor would
+/// pass for a whole one.
+inline constexpr std::string_view end_of_stack = "End of the stack.\n";
+
 /// In a worker's main thread: from now on crash text goes to `text` (which must stay open), handlers are in place. The
 /// alternate stack for handlers belongs to the main thread; a stack that overflows elsewhere leaves no trace.
 void open_crash_text(int text, fatal_handlers whose);

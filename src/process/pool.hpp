@@ -19,6 +19,7 @@ struct pool_rules {
   nanos idle_after = policy::never;      ///< a worker without work leaves after that
   nanos soft_grace = 1'000'000'000;      ///< between soft stop and SIGKILL; 0: no soft stop
   nanos exit_grace = 1'000'000'000;
+  nanos stack_patience = 60'000'000;  ///< how long a timed-out task's stack may take to be written
   nanos start_limit = 30'000'000'000;
   std::vector<std::byte> set_up;  ///< goes to servant::set_up of every worker
   std::function<zygote()>

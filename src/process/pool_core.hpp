@@ -98,8 +98,8 @@ class pool_core final : public watched {
     nanos status_by = policy::never;  ///< dead: its exit status must come by then
     ending end;
     // A task timed out: its stack is awaited before the task is reported and before it is asked to stop.
-    nanos stack_by = policy::never, stack_look = policy::never;
-    std::size_t text_before = 0, text_seen = 0;
+    nanos stack_by = policy::never, stack_latest = policy::never, stack_look = policy::never;
+    std::size_t text_before = 0;
     bool kill_after_stack = false, stop_after_stack = false;
     std::optional<policy::order> held_report;
   };

@@ -8,8 +8,9 @@
 namespace centimane::engine {
 namespace {
 
-/// How long a timed-out task's stack may take to be written.
-constexpr nanos stack_patience = 60'000'000;
+/// How much longer than its patience a stack may take whose writer wants the processor and is not given it: it will
+/// come, and no clock tells when.
+constexpr nanos starved_patience = 500'000'000;
 
 }  // namespace
 
@@ -157,9 +158,10 @@ void pool_core::report(const policy::order& what) {
   place* p = what.to < places_.size() ? &places_[what.to] : nullptr;
   trouble why;
   if (what.how == policy::outcome::overtime && p != nullptr && p->ring) {
-    p->text_before = p->text_seen = p->ring->text().size();
+    p->text_before = p->ring->text().size();
     p->stack_look = now();
-    p->stack_by = policy::later(p->stack_look, stack_patience);
+    p->stack_by = policy::later(p->stack_look, rules_.stack_patience);
+    p->stack_latest = policy::later(p->stack_by, starved_patience);
     p->held_report = what;  // until its stack is there
     if (p->pidfd) platform::pidfd_signal(p->pidfd.get(), stack_signal());
     return;

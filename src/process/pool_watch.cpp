@@ -6,6 +6,8 @@
 #include "platform/oom.hpp"
 #include "platform/pidfd.hpp"
 #include "platform/process_maps.hpp"
+#include "platform/process_state.hpp"
+#include "process/crash_text.hpp"
 #include "process/pool_core.hpp"
 #include "process/worker.hpp"
 
@@ -321,14 +323,14 @@ void pool_core::bury(std::uint32_t w, nanos at) {
 /// at = never: take what is there.
 void pool_core::collect_stack(std::uint32_t w, nanos at) {
   place& p = places_[w];
-  const std::string text = p.ring->text();
-  const bool grows = text.size() != p.text_seen;
-  if (at < p.stack_by && (grows || text.size() == p.text_before)) {
-    p.text_seen = text.size();
+  std::string text = p.ring->text();
+  const bool whole = text.size() > p.text_before && text.ends_with(end_of_stack);
+  if (!whole && (at < p.stack_by || (at < p.stack_latest && platform::wants_processor(p.pid)))) {
     p.stack_look = policy::later(at, stack_step);
     return;
   }
-  p.stack_by = p.stack_look = policy::never;
+  if (whole) text.resize(text.size() - end_of_stack.size());
+  p.stack_by = p.stack_latest = p.stack_look = policy::never;
   trouble why;
   why.stack = text.size() > p.text_before ? text.substr(p.text_before) : std::string();
   if (p.held_report) {

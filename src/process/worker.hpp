@@ -26,8 +26,10 @@ bool soft_stop_due() noexcept;
 
 /// Signals that the supervisor sends to workers: "write your stack to the crash text", "soft stop". serve_worker
 /// installs handlers for both before set_up: the first writes a native backtrace of the main thread, the second does
-/// nothing. A face may install its own instead.
+/// nothing. A face may install its own instead; one for the first must call the engine's when it has written.
 int stack_signal() noexcept;
 int stop_signal() noexcept;
+/// In a worker whose face has done so: the engine's handler does no more than mark the stack's end.
+void face_writes_stacks() noexcept;
 
 }  // namespace centimane::engine

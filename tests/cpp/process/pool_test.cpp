@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "leak_check.hpp"
+#include "platform/fault.hpp"
 #include "pool_world.hpp"
 
 namespace centimane::engine::test {
@@ -106,6 +107,36 @@ TEST_F(process_pool, a_task_past_its_limit_is_stopped_or_killed) {
     }
   }
 }
+
+#if defined(CENTIMANE_FAULTS) && CENTIMANE_FAULTS
+/// A pool whose zygote, and whoever it forks, meets this fault.
+std::shared_ptr<pool> open_with(const char* fault, pool_rules rules) {
+  EXPECT_TRUE(platform::fault::arm(fault));
+  auto where = pool::open(std::move(rules));
+  platform::fault::disarm_all();
+  return where;
+}
+
+TEST_F(process_pool, a_death_keeps_its_signal_when_the_zygote_is_slow_to_tell) {
+  auto where = open_with("zygote.before_notice:1:delay=100", rules_for(2));
+  numbers work(squares(100, {{17, deed::kill}}));
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  expect_squares(work, {17});
+  EXPECT_EQ(work.outcomes[17].why.signal, SIGKILL) << work.outcomes[17].why.text;
+}
+
+TEST_F(process_pool, a_stack_is_whole_when_its_writer_loses_the_processor) {
+  pool_rules rules = rules_for(1);
+  rules.stack_patience = 20'000'000'000;  // a watchdog here: the stack comes
+  auto where = open_with("worker.in_stack:1:delay=50", std::move(rules));
+  numbers work(squares(1, {{0, deed::hang_hard}}));
+  EXPECT_EQ(carry(where, work, 100'000'000), policy::status::completed);
+  const std::string& stack = work.outcomes[0].why.stack;
+  EXPECT_EQ(stack.rfind("Stack of the task:\n", 0), 0U) << stack;
+  EXPECT_NE(stack.find("usleep"), std::string::npos) << stack;
+  EXPECT_EQ(stack.find("End of"), std::string::npos) << stack;
+}
+#endif
 
 TEST_F(process_pool, carries_results_and_arguments_larger_than_a_ring) {
   auto where = pool::open(rules_for(2));
