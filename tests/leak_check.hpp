@@ -1,10 +1,10 @@
 // Fails a test that leaves anything behind: a process (found by a mark in its environment, so that one that was
 // re-parented or became a daemon is found too), a child or a zombie, a descriptor, a thread, a mapped segment, a name
-// of ours in /dev/shm or TMPDIR.
+// of ours in /dev/shm, any name in TMPDIR, which is a folder of the test program's own: what others do in /tmp meanwhile
+// is not our business.
 //
-//   int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }   // checks every test of the
-//   program class my_test : public centimane::test::leak_check {};                             // or only those of a
-//   fixture
+//   int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }   // checks every test
+//   class my_test : public centimane::test::leak_check {};                             // or only those of a fixture
 //
 // What a program keeps on purpose (a zygote made in main, an engine thread) is there before the test, and so is no
 // difference.
@@ -26,16 +26,22 @@
 namespace centimane::test {
 
 inline constexpr const char* mark_name = "CENTIMANE_TEST_MARK";
+inline constexpr const char* folder_name = "CENTIMANE_TEST_FOLDER";
 
 /// Executes this program anew with a mark in its environment, which every process it makes inherits, forked or
-/// executed. (/proc shows the environment that a process was executed with: setenv would not do.) Returns at once where
-/// the mark is set.
+/// executed, and with a TMPDIR of its own. (/proc shows the environment that a process was executed with: setenv would
+/// not do.) Returns at once where the mark is set.
 inline void mark_processes(char** argv) {
   if (std::getenv(mark_name) != nullptr) return;
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
   const std::string mark = std::to_string(getpid()) + "-" + std::to_string(t.tv_nsec);
   setenv(mark_name, mark.c_str(), 1);
+  char folder[] = "/tmp/test-XXXXXX";
+  if (mkdtemp(folder) != nullptr) {
+    setenv(folder_name, folder, 1);
+    setenv("TMPDIR", folder, 1);
+  }
   execv("/proc/self/exe", argv);
 }
 
@@ -108,12 +114,11 @@ inline std::multiset<std::string> segments() {
 
 inline std::multiset<std::string> names() {
   std::multiset<std::string> found;
-  const char* tmp = std::getenv("TMPDIR");
-  for (const std::string& where :
-       {std::string("/dev/shm"), std::string(tmp != nullptr && *tmp != '\0' ? tmp : "/tmp")}) {
-    for (const std::string& name : entries(where)) {
-      if (name.find("centimane") != std::string::npos) found.insert("file " + where + "/" + name);
-    }
+  for (const std::string& name : entries("/dev/shm")) {
+    if (name.find("centimane") != std::string::npos) found.insert("file /dev/shm/" + name);
+  }
+  if (const char* folder = std::getenv(folder_name)) {
+    for (const std::string& name : entries(folder)) found.insert(std::string("file ") + folder + "/" + name);
   }
   return found;
 }
@@ -195,12 +200,17 @@ class leak_listener : public ::testing::EmptyTestEventListener {
   belongings before_;
 };
 
-/// A program's main: marks its processes, checks each test, runs them.
-inline int run_all(int argc, char** argv) {
+/// A program's main: marks its processes, checks each test, runs them. `let_go`, if given, is told of each test's end
+/// before the check: there a program lets go of what it keeps warm.
+inline int run_all(int argc, char** argv, ::testing::TestEventListener* let_go = nullptr) {
   mark_processes(argv);
   ::testing::InitGoogleTest(&argc, argv);
-  ::testing::UnitTest::GetInstance()->listeners().Append(new leak_listener);  // gtest owns it
-  return RUN_ALL_TESTS();
+  auto& listeners = ::testing::UnitTest::GetInstance()->listeners();  // owns them; an end is told to the last one first
+  listeners.Append(new leak_listener);
+  if (let_go != nullptr) listeners.Append(let_go);
+  const int failed = RUN_ALL_TESTS();
+  if (const char* folder = std::getenv(folder_name)) rmdir(folder);
+  return failed;
 }
 
 }  // namespace centimane::test

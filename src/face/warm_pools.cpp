@@ -42,16 +42,7 @@ shelf& my_shelf() {
   std::lock_guard guard(lock);
   shelf*& s = the_shelf();
   if (s == nullptr || s->owner != getpid()) s = new shelf;
-  [[maybe_unused]] static const int registered = std::atexit([] {
-    shelf* last = the_shelf();
-    if (last == nullptr || last->owner != getpid()) return;
-    std::list<shelf::entry> pools;
-    {
-      std::lock_guard hold(last->lock);
-      pools.swap(last->warm);
-    }
-    for (auto& e : pools) e.it->close(grace_at_exit);
-  });
+  [[maybe_unused]] static const int registered = std::atexit([] { close_warm_pools(grace_at_exit); });
   return *s;
 }
 
@@ -94,6 +85,17 @@ std::shared_ptr<pool> warm_pool(const pool_wish& wish) {
     }
   }
   return made;
+}
+
+void close_warm_pools(nanos grace) {
+  shelf* const mine = the_shelf();
+  if (mine == nullptr || mine->owner != getpid()) return;
+  std::list<shelf::entry> pools;
+  {
+    std::lock_guard hold(mine->lock);
+    pools.swap(mine->warm);
+  }
+  for (auto& e : pools) e.it->close(grace);
 }
 
 }  // namespace centimane::engine

@@ -19,5 +19,7 @@ struct pool_wish {
 std::shared_ptr<pool> new_pool(const pool_wish& wish);
 /// A warm one, or a new one that stays warm. Any thread.
 std::shared_ptr<pool> warm_pool(const pool_wish& wish);
+/// Closes those that are warm; what runs on them has `grace` to end. The next call makes new ones.
+void close_warm_pools(nanos grace);
 
 }  // namespace centimane::engine

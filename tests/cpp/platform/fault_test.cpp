@@ -14,6 +14,7 @@
 #include <string>
 #include <system_error>
 
+#include "leak_check.hpp"
 #include "platform/fault.hpp"
 #include "platform/mapping.hpp"
 #include "platform/memfd.hpp"
@@ -205,6 +206,5 @@ int main(int argc, char** argv) {
     return 0;
   }
 #endif
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
+  return centimane::test::run_all(argc, argv);
 }

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "centimane/detail/words.hpp"
+#include "leak_check.hpp"
 #include "platform/clock.hpp"
 #include "platform/signal_hold.hpp"
 #include "process/bell.hpp"
@@ -116,7 +117,4 @@ TEST(bell, a_rope_whose_pipe_is_gone_ends_the_process_and_touches_no_other_file)
 }  // namespace
 }  // namespace centimane::engine
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }

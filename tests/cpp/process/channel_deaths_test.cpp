@@ -16,6 +16,7 @@
 #include <optional>
 
 #include "cpp/process/channel_stress.hpp"
+#include "leak_check.hpp"
 
 namespace centimane::engine::stress {
 namespace {
@@ -241,7 +242,6 @@ TEST(channel_deaths, at_each_named_point) { world({4, 16, 1024, 1024, 0u - 100},
 }  // namespace centimane::engine::stress
 
 int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
   centimane::engine::stress::read_settings(argc, argv);
-  return RUN_ALL_TESTS();
+  return centimane::test::run_all(argc, argv);
 }

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cpp/process/channel_stress.hpp"
+#include "leak_check.hpp"
 
 namespace centimane::engine::stress {
 namespace {
@@ -150,7 +151,6 @@ TEST(channel_hostile, reads_nothing_outside_and_finds_the_liar_out) {
 }  // namespace centimane::engine::stress
 
 int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
   centimane::engine::stress::read_settings(argc, argv);
-  return RUN_ALL_TESTS();
+  return centimane::test::run_all(argc, argv);
 }

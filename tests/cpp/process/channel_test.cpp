@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "leak_check.hpp"
 #include "process/channel.hpp"
 #include "process/channel_worker.hpp"
 
@@ -618,7 +619,4 @@ TEST(channel, a_limit_changed_between_two_bundles_is_found_out) {
 }  // namespace
 }  // namespace centimane::engine
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }

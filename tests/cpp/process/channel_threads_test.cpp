@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "cpp/process/channel_stress.hpp"
+#include "leak_check.hpp"
 
 namespace centimane::engine::stress {
 namespace {
@@ -87,7 +88,6 @@ INSTANTIATE_TEST_SUITE_P(shapes, channel_threads,
 }  // namespace centimane::engine::stress
 
 int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
   centimane::engine::stress::read_settings(argc, argv);
-  return RUN_ALL_TESTS();
+  return centimane::test::run_all(argc, argv);
 }

@@ -176,6 +176,7 @@ def main() -> int:
             tree = pathlib.Path(where)
             for part in ("src", "include", "tests/cpp/process"):
                 shutil.copytree(ROOT / part, tree / part)
+            shutil.copy(ROOT / "tests" / "leak_check.hpp", tree / "tests")
             if mutant:
                 path = tree / mutant.file
                 text = path.read_text()

@@ -8,6 +8,8 @@
 #include <deque>
 #include <vector>
 
+#include "leak_check.hpp"
+
 namespace centimane::engine {
 namespace {
 
@@ -287,7 +289,4 @@ TEST(driver, leaving_a_stream_takes_back) {
 }  // namespace
 }  // namespace centimane::engine
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }

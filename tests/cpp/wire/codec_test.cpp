@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "centimane/errors.hpp"
+#include "leak_check.hpp"
 
 namespace cm = centimane;
 
@@ -239,7 +240,4 @@ TEST(codec, spans_are_aligned_wherever_they_lie) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }
