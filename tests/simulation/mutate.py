@@ -164,7 +164,7 @@ def check(machine: Machine, mutants: list[Mutant], histories: int | None, jobs: 
     """How many mutants survived or could not be tried."""
     bad = 0
     with (
-        tempfile.TemporaryDirectory(prefix="centimane-mutants-") as place,
+        tempfile.TemporaryDirectory(prefix="mutants-") as place,
         concurrent.futures.ThreadPoolExecutor(jobs) as pool,
     ):
         scratch = Path(place)
