@@ -14,6 +14,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from typing import Any
@@ -152,8 +153,7 @@ def work(task: tuple[str, Any]) -> Any:
     if deed == "limit_file":
         resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-        with open(f"/tmp/centimane-{os.getpid()}", "wb") as out:
-            os.unlink(out.name)
+        with tempfile.TemporaryFile() as out:
             out.write(b"x" * 100)
         return number * number
     if deed == "limit_memory":
@@ -215,6 +215,8 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
     if plan.get("announce"):
         options["on_result"] = on_result
     items = [argument(task) for task in plan["tasks"]] * plan.get("times", 1)
+    while plan.get("until_interrupted"):
+        centimane.parallel_map(work, items, **options)
     result = centimane.parallel_map(work, items, **options)
     return {
         "status": result.status.name.lower(),
@@ -224,7 +226,9 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def say(what: dict[str, Any]) -> None:
-    os.write(REPORT, (json.dumps(what, default=str) + "\n").encode())
+    line = (json.dumps(what, default=str) + "\n").encode()
+    while line:  # a signal cuts a write short
+        line = line[os.write(REPORT, line) :]
 
 
 REPORT = 1
@@ -253,8 +257,7 @@ def main() -> None:
     if before == "few_descriptors":
         resource.setrlimit(resource.RLIMIT_NOFILE, (plan["descriptors"], plan["descriptors"]))
     if before == "directory_gone":
-        os.mkdir(f"/tmp/centimane-gone-{os.getpid()}")
-        os.chdir(f"/tmp/centimane-gone-{os.getpid()}")
+        os.chdir(tempfile.mkdtemp())
         os.rmdir(os.getcwd())
     failure: list[BaseException] = []
     for one in plan["runs"]:

@@ -31,11 +31,11 @@ def test_39_ctrl_c(face: str, group: bool, stage: Callable[..., Scene]) -> None:
 
 @pytest.mark.parametrize("face", ["python"])
 def test_39_ctrl_c_while_the_driver_is_busy_with_results(face: str, stage: Callable[..., Scene]) -> None:
-    it = stage(face, {"runs": [{"tasks": SQUARES, "times": 5000, "announce": True}]})
+    it = stage(face, {"runs": [{"tasks": SQUARES, "times": 50, "announce": True, "until_interrupted": True}]})
     assert it.line() == {"event": "running"}
     it.process.send_signal(signal.SIGINT)
     (line,) = it.lines()
-    assert line.get("raised") == "KeyboardInterrupt" or line.get("ok"), str(line)[:300]
+    assert line.get("raised") == "KeyboardInterrupt", line
     assert it.end() == 0
 
 
