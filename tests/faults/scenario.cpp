@@ -166,9 +166,9 @@ answer work(const task& t) {
   }
   if (deed == "limit_file") {
     limit(RLIMIT_FSIZE, 10, 10);
-    char name[] = "/tmp/centimane-XXXXXX";
-    const int file = mkstemp(name);
-    unlink(name);
+    std::string name = std::getenv("TMPDIR") + std::string("/limit-XXXXXX");
+    const int file = mkstemp(name.data());
+    unlink(name.c_str());
     const std::string bytes(100, 'x');
     return std::int64_t{write(file, bytes.data(), bytes.size()) + write(file, bytes.data(), bytes.size())};
   }
@@ -285,8 +285,8 @@ void prepare(const json& plan) {
     limit(RLIMIT_NOFILE, n, n);
   }
   if (before == "directory_gone") {
-    char name[] = "/tmp/centimane-gone-XXXXXX";
-    if (mkdtemp(name) == nullptr || chdir(name) != 0 || rmdir(name) != 0) std::abort();
+    std::string name = std::getenv("TMPDIR") + std::string("/gone-XXXXXX");
+    if (mkdtemp(name.data()) == nullptr || chdir(name.c_str()) != 0 || rmdir(name.c_str()) != 0) std::abort();
   }
 }
 

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -45,10 +46,12 @@ class Scene:
     ) -> None:
         self.mark = uuid.uuid4().hex
         self.read, write = os.pipe()
+        #: TMPDIR of the scene: what others do in /tmp meanwhile is not its business, and whatever stays here is a leak
+        self.folder = Path(tempfile.mkdtemp(prefix="scene-"))
         plan = plan | {"report": write}
         self.process = subprocess.Popen(
             (before or []) + command(face) + [json.dumps(plan)],
-            env=os.environ | (env or {}) | {MARK: self.mark},
+            env=os.environ | (env or {}) | {MARK: self.mark, "TMPDIR": str(self.folder)},
             pass_fds=[write],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -93,7 +96,8 @@ class Scene:
         until = time.monotonic() + float(os.environ.get("CENTIMANE_TEST_GONE", "5"))
         for pid in self.others():
             if not gone(pid, until):
-                raise AssertionError(f"left behind: {pid} {Path(f'/proc/{pid}/cmdline').read_bytes()!r}")
+                raise AssertionError(f"left behind: {self.stacks()}")
+        assert os.listdir(self.folder) == []
 
     def close(self) -> None:
         for pid in marked(self.mark):
@@ -103,6 +107,7 @@ class Scene:
                 continue
         self.process.wait()
         os.close(self.read)
+        shutil.rmtree(self.folder)
         if self.process.stderr is not None:
             self.process.stderr.close()
 
@@ -149,6 +154,6 @@ def gone(pid: int, until: float) -> bool:
 
 
 def residue() -> set[str]:
-    """Names that outlive processes."""
-    places = [Path("/dev/shm"), Path(os.environ.get("TMPDIR", "/tmp"))]
-    return {str(p) for place in places if place.is_dir() for p in place.iterdir() if "centimane" in p.name}
+    """Names in shared memory that outlive processes."""
+    place = Path("/dev/shm")
+    return {str(p) for p in place.iterdir() if "centimane" in p.name} if place.is_dir() else set()

@@ -20,7 +20,7 @@ EXECUTORS = ("sequential", "thread", "process")
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def nothing_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Every test gives back what it took."""
     import centimane._map  # what is loaded once and kept is no leak
     import centimane._pickling
@@ -28,6 +28,7 @@ def nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
     mark = uuid.uuid4().hex
     monkeypatch.setenv(MARK, mark)
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
     before = Surroundings.now(mark)
     yield mark
     let_go_of_warm_things()

@@ -1,5 +1,5 @@
-"""The leak check: what a test must give back. Threads, descriptors, shared memory, temporary files, and every process that carries the
-test's mark in its environment (a list of children would miss what was re-parented).
+"""The leak check: what a test must give back. Threads, descriptors, shared memory, whatever stands in TMPDIR (a folder of the test's own),
+and every process that carries the test's mark in its environment (a list of children would miss what was re-parented).
 
 Warm things (idle hands and pools) are let go first: keeping them is no leak, losing them would be one.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import select
-import tempfile
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -87,7 +86,7 @@ class Surroundings:
             frozenset(f"{thread.name} ({thread.ident})" for thread in threading.enumerate()),
             _descriptors(),
             _listing("/dev/shm"),
-            _listing(tempfile.gettempdir()),
+            _listing(os.environ["TMPDIR"]),
         )
 
     def expect_nothing_new(self) -> None:
@@ -99,7 +98,7 @@ class Surroundings:
             "threads": sorted(after.threads - self.threads),
             "descriptors": dict(after.descriptors - self.descriptors),
             "/dev/shm": sorted(name for name in after.shared - self.shared if "centimane" in name),
-            "temporary files": sorted(name for name in after.temporary - self.temporary if "centimane" in name),
+            "temporary files": sorted(after.temporary - self.temporary),
         }
         assert not any(new.values()), f"left behind: { {what: which for what, which in new.items() if which} }"
 
