@@ -160,6 +160,7 @@ class pool_core final : public watched {
   nanos until_ = policy::never, supervisor_until_ = policy::never;
   std::uint64_t oom_before_ = 0;
   ending last_failed_start_;
+  trouble why_failed_;  ///< of a fleet that has given up: what ends later, killed by us, is no reason
   bool all_gone_ = false;
   std::uint64_t missed_bells_ = 0;
 };

@@ -95,7 +95,8 @@ void pool_core::obey(const policy::order& what, nanos at) {
       report(what);
       break;
     case policy::order::fail:
-      if (rules_.log) rules_.log(never_started(last_failed_start_).text);
+      why_failed_ = never_started(last_failed_start_);
+      if (rules_.log) rules_.log(why_failed_.text);
       break;
     default:
       break;
@@ -169,7 +170,7 @@ void pool_core::report(const policy::order& what) {
   if (what.how == policy::outcome::overtime) return deliver(what, {});
   if (what.how == policy::outcome::died) {
     if (what.why != policy::failure::none) {
-      why = never_started(last_failed_start_);
+      why = why_failed_;
     } else if (what.where == policy::reach::begun && p != nullptr) {
       why = died_in_hand(p->end);
     } else {

@@ -2,6 +2,7 @@
 #include "process/pool.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <csignal>
 
@@ -163,7 +164,7 @@ TEST_F(process_pool, a_task_that_becomes_another_program_costs_itself) {
 }
 
 TEST_F(process_pool, workers_that_cannot_start_fail_the_pool_loudly) {
-  auto where = pool::open(rules_for(2, true));
+  auto where = pool::open(rules_for(2, 'x'));
   numbers work(squares(10));
   carry(where, work);
   for (const auto& o : work.outcomes) {
@@ -171,6 +172,25 @@ TEST_F(process_pool, workers_that_cannot_start_fail_the_pool_loudly) {
     EXPECT_EQ(o.why.where, stage::start) << o.why.text;
     EXPECT_NE(o.why.stack.find("told to fail"), std::string::npos) << o.why.stack;
   }
+}
+
+TEST_F(process_pool, why_workers_could_not_start_stays_the_reason) {
+  void* const shared = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  numbers_servant::set_ups = new (shared) std::atomic<int>(0);
+  auto where = pool::open(rules_for(2, 'h'));
+  numbers first(squares(10)), later(squares(10));
+  carry(where, first);
+  while (!where->status().empty()) std::this_thread::yield();  // the one that hung was killed, and that is no reason
+  carry(where, later);
+  for (const numbers* work : {&first, &later}) {
+    for (const auto& o : work->outcomes) {
+      EXPECT_EQ(o.settled, 1);
+      EXPECT_EQ(o.why.where, stage::start) << o.why.text;
+      EXPECT_NE(o.why.stack.find("told to fail"), std::string::npos) << o.why.text;
+    }
+  }
+  munmap(shared, 4096);
 }
 
 TEST_F(process_pool, recycles_workers_after_so_many_tasks) {

@@ -47,8 +47,14 @@ struct order_of_task {
 class numbers_servant final : public servant {
  public:
   void set_up(reader how) override {
-    if (how.remaining() > 0 && how.raw<char>() == 'x') throw std::runtime_error("set-up was told to fail");
+    const char what = how.remaining() > 0 ? how.raw<char>() : 'o';
+    if (what == 'h' && set_ups->fetch_add(1) == 0) {
+      for (;;) pause();
+    }
+    if (what != 'o') throw std::runtime_error("set-up was told to fail");
   }
+  /// Counts over all processes, for set-ups of which only the first hangs.
+  static inline std::atomic<int>* set_ups = nullptr;
   void define(std::uint64_t id, reader blob) override {
     known_ = id;
     factor_ = blob.raw<std::int64_t>();
@@ -173,10 +179,11 @@ inline std::vector<order_of_task> squares(std::int64_t n, std::vector<std::pair<
   return tasks;
 }
 
-inline pool_rules rules_for(std::uint32_t workers, bool bad_set_up = false) {
+/// `set_up`: 'o' works, 'x' fails, 'h' hangs the first time and then fails.
+inline pool_rules rules_for(std::uint32_t workers, char set_up = 'o') {
   pool_rules rules;
   rules.workers = workers;
-  rules.set_up.push_back(std::byte{static_cast<unsigned char>(bad_set_up ? 'x' : 'o')});
+  rules.set_up.push_back(static_cast<std::byte>(set_up));
   rules.make_zygote = [] {
     zygote_hooks hooks;
     hooks.in_worker = [](worker_files files) {
