@@ -107,8 +107,10 @@ bool run_model::ends(index i, std::uint32_t attempt, outcome how, bool retryable
   CHECK(e.at == entry::live && attempt == e.tries + 1);
   --live_;
   if (server_wait > 0 && meter_.on()) {
+    const nanos until = now + std::min(server_wait, rules_.max_server_wait);
     seen_.met(met_in_run::limiter_paused);
-    meter_.pause_until(now + std::min(server_wait, rules_.max_server_wait));
+    seen_.met_if(until < meter_.ready_at(now), met_in_run::limiter_paused_for_less);
+    meter_.pause_until(until);
   }
   const bool failed = how == outcome::error || how == outcome::died || how == outcome::overtime;
   if (how != outcome::unsent) ++e.tries;

@@ -54,7 +54,7 @@ void run_world::throw_source() {
 void run_world::throw_limiter() {
   limiter_.reset();
   model_.tokens().reset();
-  shared_ = false;
+  shared_ = pushes_back_ = false;
   if (!dice_.one_in(3)) return;
   const index count = 1 + dice_(5);
   const nanos per = ticks(1 + dice_(dice_.one_in(2) ? 20 : 100));
@@ -64,6 +64,8 @@ void run_world::throw_limiter() {
   rules_.limit = &*limiter_;
   shared_ = dice_.one_in(2);
   if (shared_) rules_.limit_guard = this;
+  pushes_back_ = dice_.one_in(4);
+  if (pushes_back_) fault_ = 2;
 }
 
 void run_world::lock() {
@@ -301,7 +303,8 @@ void run_world::end_otherwise(std::size_t hand, outcome how, run& m) {
   const task t = hands_[hand];
   let_go(hand);
   const bool retryable = !dice_.one_in(3);
-  const nanos server_wait = how == outcome::error && dice_.one_in(4) ? ticks(dice_(100)) : 0;
+  const bool told = how == outcome::error && (pushes_back_ || dice_.one_in(4));
+  const nanos server_wait = told ? ticks(dice_(dice_.one_in(2) ? 100 : 10)) : 0;
   const bool settles = model_.ends(t.item, t.attempt, how, retryable, server_wait, now_);
   CHECK(m.ended(t.item, t.attempt, how, retryable, server_wait, now_) == settles);
 }
