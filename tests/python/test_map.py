@@ -6,7 +6,7 @@ import contextvars
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -217,31 +217,44 @@ def test_an_exception_of_the_input_is_raised(executor: str) -> None:
         parallel_map(square, items(), executor=executor, workers=2)
 
 
+def timed_out(run: Callable[[float], ParallelResult[Any]]) -> ParallelResult[Any]:
+    """A run that has passed its time limit and had got somewhere by then: how long that takes here and today is no matter of a test."""
+    for limit in (0.3, 1.0, 4.0, 16.0):
+        result = run(limit)
+        assert result.status is RunStatus.TIMED_OUT
+        assert {type(e) for _, e in result.failures()} <= {TimedOut}
+        if result.successes():
+            return result
+    pytest.fail("no item was done in 16 seconds")
+
+
 @pytest.mark.parametrize("name", ["thread", "process"])
 def test_timeout_keeps_what_there_is(name: str) -> None:
-    release = threading.Event()
+    def run(limit: float) -> ParallelResult[Any]:
+        release = threading.Event()
 
-    def work(x: int) -> int:
-        if x:
-            release.wait(60)
-        return x
+        def work(x: int) -> int:
+            if x:
+                release.wait(60)
+            return x
 
-    result = parallel_map(work, range(6), executor=name, workers=2, timeout=1.0)
-    release.set()
-    assert result.status is RunStatus.TIMED_OUT
+        result = parallel_map(work, range(6), executor=name, workers=2, timeout=limit)
+        release.set()
+        return result
+
+    result = timed_out(run)
     assert result.timed_out
     assert not result.ok
     assert len(result) == 6
     assert result.successes() == [(0, 0)]
-    assert {type(e) for _, e in result.failures()} == {TimedOut}
+    assert [index for index, _ in result.failures()] == [1, 2, 3, 4, 5]
     with pytest.raises(TimeoutError):
         result.values()
 
 
 def test_timeout_on_this_thread_is_looked_at_between_items() -> None:
-    result = parallel_map(time.sleep, [0.2, 0.2, 0.2, 0.2], sequential=True, timeout=0.3)
-    assert result.status is RunStatus.TIMED_OUT
-    assert 1 <= len(result.successes()) < 4
+    result = timed_out(lambda limit: parallel_map(time.sleep, [limit * 0.6] * 4, sequential=True, timeout=limit))
+    assert len(result.successes()) <= 2
     assert [item.attempts for item in result.item_results()][-1] == 0
 
 
@@ -250,9 +263,8 @@ def test_a_timed_out_generator_ends_where_it_was() -> None:
         while True:
             yield 0.05
 
-    result = parallel_map(time.sleep, items(), workers=2, timeout=0.5, window_size=4)
-    assert result.status is RunStatus.TIMED_OUT
-    assert len(result) > 0
+    result = timed_out(lambda limit: parallel_map(time.sleep, items(), workers=2, timeout=limit, window_size=4))
+    assert len(result.successes()) + len(result.failures()) == len(result)
 
 
 def test_task_timeout_costs_one_item_and_shows_where() -> None:
@@ -261,13 +273,13 @@ def test_task_timeout_costs_one_item_and_shows_where() -> None:
             time.sleep(60)
         return x
 
-    result = parallel_map(work, range(5), executor="process", workers=2, task_timeout=0.5)
+    result = parallel_map(work, range(5), executor="process", workers=2, task_timeout=1)
     ((index, error),) = result.failures()
     assert index == 2
     assert isinstance(error, TaskTimeout)
     assert isinstance(error, TimeoutError)
     assert "work" in error.stack
-    assert error.limit == 0.5
+    assert error.limit == 1
 
 
 def test_a_dead_worker_costs_one_item() -> None:

@@ -167,7 +167,7 @@ TEST(processes, a_task_that_hangs_is_ended_at_its_limit) {
         if (n == 1) pause();
         return n;
       },
-      numbers(4), {.executor = cm::process, .workers = 2, .task_timeout = 200ms});
+      numbers(4), {.executor = cm::process, .workers = 2, .task_timeout = 1s});
   ASSERT_EQ(r.failures().size(), 1u);
   EXPECT_EQ(r.failures()[0].index, 1u);
   EXPECT_NE(r.failures()[0].error.as<cm::task_timeout>(), nullptr) << r.failures()[0].error.what();
@@ -270,7 +270,7 @@ TEST(process_pools, close_join_terminate) {
 }
 
 TEST(process_pools, have_options_of_their_own) {
-  cm::process_pool pool(1, {.worker_init = [] { prepared = 9; }, .task_timeout = 300ms});
+  cm::process_pool pool(1, {.worker_init = [] { prepared = 9; }, .task_timeout = 1s});
   EXPECT_EQ(pool.submit([] { return prepared; }).get(), 9);
   auto hung = pool.submit([] { pause(); });
   EXPECT_THROW(hung.get(), cm::task_timeout);
