@@ -167,7 +167,7 @@ inline std::vector<std::string> leaked(const belongings& before) {
 
 /// The same, given time: what was killed needs a moment to be gone. Looks until nothing is left or `patience` is over.
 inline std::vector<std::string> leaked_after(const belongings& before,
-                                             std::chrono::milliseconds patience = std::chrono::seconds(3)) {
+                                             std::chrono::milliseconds patience = std::chrono::seconds(20)) {
   const auto latest = std::chrono::steady_clock::now() + patience;
   for (;;) {
     std::vector<std::string> all = leaked(before);

@@ -11,7 +11,9 @@ cd "$(dirname "$0")/.."
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"
-  elif command -v sudo >/dev/null; then sudo "$@"
+  elif command -v sudo >/dev/null; then
+    # Without a terminal nobody is there to give a password.
+    if (exec </dev/tty) 2>/dev/null; then sudo "$@"; else sudo -n "$@"; fi
   else echo "set-up: not root and no sudo; please run: $*" >&2; return 1
   fi
 }
@@ -40,8 +42,14 @@ packages() {
   done < <(grep -v -e '^#' -e '^$' tools/packages.txt)
   [ ${#missing[@]} = 0 ] && return 0
   echo "set-up: installing ${missing[*]}"
-  as_root apt-get update -q
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" </dev/null
+  # A new machine may be busy with updates of its own: wait for them. apt has no wait for the lock of its lists.
+  local try
+  for try in {1..12}; do
+    as_root apt-get update -q -o Acquire::Retries=3 </dev/null && break
+    [ "$try" = 12 ] || sleep 10
+  done
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 \
+    -o Acquire::Retries=3 "${missing[@]}" </dev/null
 }
 
 # The stamp holds what was asked for, so that a change of pyproject.toml or of the interpreter makes the environment anew.

@@ -19,7 +19,7 @@ BUILD = os.environ.get("CENTIMANE_BUILD")
 def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a program in a folder of its own, as a user would: no terminal, stdin empty."""
     return subprocess.run(
-        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100, check=False
+        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -20,7 +20,7 @@ import pytest
 HERE = Path(__file__).parent
 MARK = "CENTIMANE_TEST_SCENE"
 #: A watchdog, not an expectation: what takes longer hangs.
-PATIENCE = float(os.environ.get("CENTIMANE_TEST_PATIENCE", "60"))
+PATIENCE = float(os.environ.get("CENTIMANE_TEST_PATIENCE", "300"))
 
 
 def command(face: str) -> list[str]:

@@ -50,7 +50,7 @@ def script(tmp_path: Path) -> Script:
     """Runs a program in an interpreter of its own, as a file, by ``-c`` or from standard input."""
 
     def run(
-        source: str, *, how: str = "file", arguments: tuple[str, ...] = (), timeout: float = 60
+        source: str, *, how: str = "file", arguments: tuple[str, ...] = (), timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
         source = textwrap.dedent(source)
         command = [sys.executable, "-X", "faulthandler", *arguments]

@@ -32,7 +32,7 @@ using engine::zygote;
 using engine::zygote_hooks;
 
 /// Far above anything that happens in time: a wait that takes longer is a hang.
-inline constexpr int hang = 20'000;
+inline constexpr int hang = 60'000;
 
 inline bool readable(int fd, int patience = hang) {
   pollfd what{fd, POLLIN, 0};
