@@ -52,12 +52,12 @@ packages() {
     -o Acquire::Retries=3 "${missing[@]}" </dev/null
 }
 
-# The stamp holds what was asked for, so that a change of pyproject.toml or of the interpreter makes the environment anew.
+# The stamp holds what was asked for, so that a change of the needs or of the interpreter makes the environment anew.
 venv() {
   local dir=$1 python=$2 stamp wanted
   shift 2
   stamp=$dir/.centimane
-  wanted="$("$python" -c 'import sys; print(sys.version, sys.base_prefix)') $* $(cksum pyproject.toml)"
+  wanted="$("$python" -c 'import sys; print(sys.version, sys.base_prefix)') $* $("$python" tools/needs.py "$@" | cksum)"
   [ -x "$dir/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
   echo "set-up: $dir ($("$python" --version), $*)"
   "$python" -m venv --clear "$dir"

@@ -2,7 +2,8 @@
 //
 // A task notes its item when it begins and when it ends, in a file named by its process. The killer stops a worker with
 // SIGSTOP, reads what it noted last, and only if it stands inside an item ends it with SIGKILL: so it is known
-// beforehand which items are lost.
+// beforehand which items are lost. Some items linger until the killer has struck: it finds somebody inside an item,
+// however late it comes on a busy computer.
 #pragma once
 #include <fcntl.h>
 #include <signal.h>
@@ -33,6 +34,22 @@ inline void note(const std::string& folder, char mark, std::size_t index) {
   if (file >= 0) close(file);
 }
 
+/// The file that tells that the killer has struck at that quarter.
+inline std::string mark(const std::string& folder, std::size_t quarter) {
+  return folder + "/struck-" + std::to_string(quarter);
+}
+
+/// In the items at the quarters: stays there until the killer has struck. A minute is a watchdog's.
+inline void linger(const std::string& folder, std::size_t items, std::size_t index) {
+  const auto latest = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  for (const std::size_t quarter : {1U, 2U, 3U}) {
+    while (index == items * quarter / 4 && !std::filesystem::exists(mark(folder, quarter)) &&
+           std::chrono::steady_clock::now() < latest) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+}
+
 /// Kills a worker at a quarter, at half and at three quarters of the items, from a thread of its own.
 class killer {
  public:
@@ -55,6 +72,7 @@ class killer {
         if (over_) return;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
+      std::ofstream struck(mark(folder_, quarter));
     }
   }
 
@@ -67,8 +85,8 @@ class killer {
 
   bool kill_one() {
     for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-      const auto pid = static_cast<pid_t>(std::atol(entry.path().filename().c_str()));
-      if (gone_.contains(pid)) continue;
+      const auto pid = static_cast<pid_t>(std::atol(entry.path().filename().c_str()));  // 0: a mark
+      if (pid == 0 || gone_.contains(pid)) continue;
       if (kill(pid, SIGSTOP) != 0) {
         gone_.insert(pid);
         continue;

@@ -1,7 +1,8 @@
 """Which worker is inside which item, told by the tasks themselves, and who kills one of them there.
 
 A task notes its item when it begins and when it ends, in a file named by its process. The killer stops a worker with SIGSTOP, reads
-what it noted last, and only if it stands inside an item ends it with SIGKILL: so it is known beforehand which items are lost.
+what it noted last, and only if it stands inside an item ends it with SIGKILL: so it is known beforehand which items are lost. Some items
+linger until the killer has struck: it finds somebody inside an item, however late it comes on a busy computer.
 """
 
 import os
@@ -19,6 +20,19 @@ def note(folder, mark, index):
         file.write(b"%c%014d\n" % (mark, index))
 
 
+def mark(folder, quarter):
+    """The file that tells that the killer has struck at that quarter."""
+    return Path(folder, f"struck-{quarter}")
+
+
+def linger(folder, items, index):
+    """In the items at the quarters: stays there until the killer has struck. A minute is a watchdog's."""
+    for quarter in (1, 2, 3):
+        latest = time.monotonic() + 60
+        while index == items * quarter // 4 and not mark(folder, quarter).exists() and time.monotonic() < latest:
+            time.sleep(0.001)
+
+
 class Killer(threading.Thread):
     """Kills a worker at a quarter, at half and at three quarters of the items."""
 
@@ -34,6 +48,7 @@ class Killer(threading.Thread):
             while self.begun() < self.items * quarter // 4 or not self.kill_one():
                 if self.over.wait(0.001):
                     return
+            mark(self.folder, quarter).touch()
 
     def begun(self):
         """How many items have begun, roughly: two records an item."""
@@ -42,8 +57,8 @@ class Killer(threading.Thread):
     def kill_one(self):
         """Tries each living worker; true if one was inside an item and is gone."""
         for path in self.folder.iterdir():
-            pid = int(path.name)
-            if pid in self.killed:
+            pid = int(path.name) if path.name.isdecimal() else 0
+            if pid == 0 or pid in self.killed:
                 continue
             try:
                 os.kill(pid, signal.SIGSTOP)

@@ -82,9 +82,11 @@ using numbered = std::pair<std::size_t, std::string>;
 // The same, noting in the ledger where it is. An aggregate, so it travels field by field.
 struct observed {
   std::string folder;
+  std::size_t items;
   std::vector<frequency> operator()(const numbered& item) const {
     demo::note(folder, 'B', item.first);
     try {
+      demo::linger(folder, items, item.first);
       auto found = frequencies(item.second);
       demo::note(folder, 'E', item.first);
       return found;
@@ -176,7 +178,7 @@ int main(int argc, char** argv) {
   std::map<std::size_t, std::string> failures;
   std::set<std::size_t> lost;
   demo::killer killer(folder, items.size());
-  auto result = cm::parallel_map(observed{folder}, items, how());
+  auto result = cm::parallel_map(observed{folder, items.size()}, items, how());
   const auto& killed = killer.finish();
   std::filesystem::remove_all(folder);
   collect(result, total, failures, lost);

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from signal import SIGKILL
 
-from ledger import Killer, note
+from ledger import Killer, linger, note
 
 import centimane
 
@@ -76,6 +76,7 @@ with tempfile.TemporaryDirectory(prefix="centimane-ledger-") as folder:
         index, path = item
         note(folder, b"B", index)
         try:
+            linger(folder, len(paths), index)
             return frequencies(path)
         finally:
             note(folder, b"E", index)
