@@ -16,6 +16,9 @@ release := .venv-release/bin/python
 # The same source is compiled in several folders; their names need not be in the key.
 export CCACHE_NOHASHDIR := 1
 export CCACHE_BASEDIR := $(CURDIR)
+# The compiler's name is: CMake would say c++, and Python's build g++, and each would compile the library anew. So all say the same (make's
+# own default, g++, unless the environment names another).
+export CXX
 # Where Python tests find C++ programs: examples of the guides are linked with this build, faults are played by its scenario program.
 built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/faults/centimane_scenario
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
