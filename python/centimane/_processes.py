@@ -188,7 +188,6 @@ def _after_fork_in_child() -> None:
     # They are the parent's; this process opens its own. They are kept: ending them is not this process's business.
     _of_the_parent.extend(pool for pool, _ in _pools.values())
     _pools.clear()
-    _core.forget_hands()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

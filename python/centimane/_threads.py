@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 
 from . import _core
@@ -32,3 +33,5 @@ def start(n: int) -> int:
 
 
 _core.set_thread_starter(start)
+# A fork has none of its parent's threads: its first run must not wait for them.
+os.register_at_fork(after_in_child=_core.forget_hands)
