@@ -160,7 +160,7 @@ ref read(reader& in, int depth) {
 
 ref pickle_dumps(PyObject* value) {
   PyObject* arguments[] = {value, protocol};
-  return ref::steal(PyObject_Vectorcall(dumps_function, arguments, 2, nullptr));
+  return ref::steal(user_call([&] { return PyObject_Vectorcall(dumps_function, arguments, 2, nullptr); }));
 }
 
 ref pickle_loads(std::span<const std::byte> bytes) {
@@ -170,7 +170,7 @@ ref pickle_loads(std::span<const std::byte> bytes) {
                                                       : PyMemoryView_FromMemory(const_cast<char*>(at), n, PyBUF_READ));
   if (!holder) return {};
   PyObject* arguments[] = {holder.get()};
-  return ref::steal(PyObject_Vectorcall(loads_function, arguments, 1, nullptr));
+  return ref::steal(user_call([&] { return PyObject_Vectorcall(loads_function, arguments, 1, nullptr); }));
 }
 
 void encode_number(long long value, writer& out) {
@@ -209,7 +209,8 @@ bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before
     ref error = take_error();
     // The process's own distress is no matter of what can be pickled.
     if (PyErr_GivenExceptionMatches(error.get(), PyExc_Exception) == 0) return put_error_back(std::move(error)), false;
-    pickled = ref::steal(PyObject_CallFunctionObjArgs(how.rescue, value, error.get(), nullptr));
+    pickled =
+        ref::steal(user_call([&] { return PyObject_CallFunctionObjArgs(how.rescue, value, error.get(), nullptr); }));
     if (!pickled) return false;
     if (!PyBytes_CheckExact(pickled.get()))
       return PyErr_SetString(PyExc_TypeError, "rescue() must return bytes"), false;
@@ -218,7 +219,7 @@ bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before
   const std::size_t n = static_cast<std::size_t>(PyBytes_GET_SIZE(pickled.get()));
   if (before != nullptr && how.met_main != nullptr && memmem(at, n, main_name, sizeof main_name - 1) != nullptr &&
       !all_told({reinterpret_cast<const std::byte*>(at), n}, how)) {
-    ref definitions = ref::steal(PyObject_CallOneArg(how.met_main, value));
+    ref definitions = ref::steal(user_call([&] { return PyObject_CallOneArg(how.met_main, value); }));
     if (!definitions) return false;
     if (definitions.get() != Py_None) {
       if (!PyBytes_CheckExact(definitions.get()))

@@ -27,7 +27,7 @@ PyObject* starter = nullptr;
 
 /// How many of n were started. 0: the error indicator is set. With the GIL.
 std::size_t start_threads(std::size_t n) {
-  ref started = ref::steal(PyObject_CallFunction(starter, "n", static_cast<Py_ssize_t>(n)));
+  ref started = ref::steal(user_call([&] { return PyObject_CallFunction(starter, "n", static_cast<Py_ssize_t>(n)); }));
   return started ? PyLong_AsSize_t(started.get()) : 0;
 }
 
@@ -48,7 +48,7 @@ void hire(std::uint32_t n, const stay& where) {
   PyThreadState* state = hand_state;
   if (on_hand) {
     hand_state = nullptr;
-    enter_python(state);
+    come_back(state);
   }
   const std::size_t came = start_threads(missing);
   bool started = came > 0;
@@ -84,11 +84,11 @@ void live_as_hand(double idle_seconds) {
     h.wanted.pop_front();
     lock.unlock();
     if (std::shared_ptr<run> owner = next.owner.lock()) {
-      enter_python(state);
+      come_back(state);
       const bool ready = owner->work().begin_hand();
       hand_state = PyEval_SaveThread();
       if (ready) next.pass.work();
-      enter_python(hand_state);
+      come_back(hand_state);
       hand_state = nullptr;
       next = {{}, engine::hand(nullptr)};
       owner.reset();  // may be the last to hold it, and it holds objects
@@ -99,7 +99,7 @@ void live_as_hand(double idle_seconds) {
   --h.all;
   lock.unlock();
   h.somebody_left.notify_all();
-  enter_python(state);
+  come_back(state);
 }
 
 std::size_t dismiss_hands(double patience_seconds) {

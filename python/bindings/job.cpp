@@ -1,9 +1,6 @@
 // See job.hpp.
 #include "job.hpp"
 
-#include <cxxabi.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <unordered_set>
 
@@ -65,21 +62,10 @@ const char* name_of(engine::stage where) {
   return "";
 }
 
-/// The interpreter's end unwinds threads that ask for the GIL (up to 3.13). Nothing of ours may be unwound so:
-/// destructors would run without the GIL, and a noexcept frame would abort the process. The thread waits for the
-/// process to end instead.
-[[noreturn]] void wait_for_the_end() {
-  for (;;) ::pause();
-}
-
-/// User code, which may be where a thread learns that the interpreter has ended.
-template <class Call>
-ref user_call(Call call) {
-  try {
-    return ref::steal(call());
-  } catch (abi::__forced_unwind&) {
-    wait_for_the_end();
-  }
+/// Calls back with these arguments. False: it raised.
+template <class Call, class... Arguments>
+bool told(Call call, Arguments... arguments) {
+  return static_cast<bool>(ref::steal(user_call([&] { return call(arguments...); })));
 }
 
 /// The GIL for the time of a hand's call into Python; nothing on a thread that has it.
@@ -88,7 +74,7 @@ class in_python {
   in_python() : hand_(hand_state) {
     if (hand_ != nullptr) {
       hand_state = nullptr;
-      enter_python(hand_);
+      come_back(hand_);
     }
   }
   in_python(const in_python&) = delete;
@@ -105,22 +91,16 @@ class in_python {
 
 thread_local PyThreadState* hand_state = nullptr;
 
-void enter_python(PyThreadState* state) {
-  try {
-    PyEval_RestoreThread(state);
-  } catch (abi::__forced_unwind&) {
-    wait_for_the_end();
-  }
-}
-
 ref explain(PyObject* make, std::uint64_t item, std::uint32_t attempt, const engine::trouble& why, bool run_timed_out) {
-  return ref::steal(PyObject_CallFunction(
-      make, "KIssiiLiOOOs#s#LO", static_cast<unsigned long long>(item), static_cast<unsigned int>(attempt),
-      name_of(why.how), name_of(why.where), why.signal, why.exit_code, static_cast<long long>(why.pid), why.worker,
-      why.likely_oom ? Py_True : Py_False, why.poison ? Py_True : Py_False, why.unkillable ? Py_True : Py_False,
-      why.text.data(), static_cast<Py_ssize_t>(why.text.size()), why.stack.data(),
-      static_cast<Py_ssize_t>(why.stack.size()), static_cast<long long>(why.limit),
-      run_timed_out ? Py_True : Py_False));
+  return ref::steal(user_call([&] {
+    return PyObject_CallFunction(
+        make, "KIssiiLiOOOs#s#LO", static_cast<unsigned long long>(item), static_cast<unsigned int>(attempt),
+        name_of(why.how), name_of(why.where), why.signal, why.exit_code, static_cast<long long>(why.pid), why.worker,
+        why.likely_oom ? Py_True : Py_False, why.poison ? Py_True : Py_False, why.unkillable ? Py_True : Py_False,
+        why.text.data(), static_cast<Py_ssize_t>(why.text.size()), why.stack.data(),
+        static_cast<Py_ssize_t>(why.stack.size()), static_cast<long long>(why.limit),
+        run_timed_out ? Py_True : Py_False);
+  }));
 }
 
 job::job(job_options options)
@@ -193,7 +173,8 @@ void job::fail_task(index task, const ref& error, float seconds) {
 engine::verdict job::judge(ref& error) {
   engine::verdict v{.ok = false};
   if (!options_.policies.judge || closed_) return v;
-  ref answer = ref::steal(PyObject_CallOneArg(options_.policies.judge.get(), error.get()));
+  ref answer =
+      ref::steal(user_call([&] { return PyObject_CallOneArg(options_.policies.judge.get(), error.get()); }));
   const double seconds = !answer || answer.get() == Py_None ? 0 : PyFloat_AsDouble(answer.get());
   if (PyErr_Occurred() != nullptr) {
     ref raised = take_error();
@@ -226,6 +207,13 @@ std::uint64_t job::definition(index) const { return function_id_; }
 
 // ---- outcomes
 
+/// The exception that a worker described, or the one about a record that cannot be read.
+ref job::rebuilt(PyObject* record, std::uint64_t item) const {
+  return ref::steal(user_call([&] {
+    return PyObject_CallFunction(options_.rebuild.get(), "OK", record, static_cast<unsigned long long>(item));
+  }));
+}
+
 bool job::decode_chunk(index task, reader in, float seconds) {
   ref list = ref::steal(decode_value(in));
   const std::uint64_t begin = first_item(task), n = end_item(task) - begin;
@@ -252,8 +240,7 @@ bool job::decode_chunk(index task, reader in, float seconds) {
       std::uint64_t k = PyLong_AsUnsignedLongLong(place);
       if (k >= n)
         return PyErr_Clear(), PyErr_SetString(PyExc_ValueError, "damaged record: no such place in the chunk"), false;
-      ref error = ref::steal(
-          PyObject_CallFunction(options_.rebuild.get(), "OK", record, static_cast<unsigned long long>(begin) + k));
+      ref error = rebuilt(record, begin + k);
       if (!error) return false;
       outcomes.put_error(begin + k, std::move(error), each);
     }
@@ -273,8 +260,7 @@ engine::verdict job::decode(index task, bool ok, reader in) {
       outcomes.drop_item(task);
       return {};
     }
-    ref error = ref::steal(PyObject_CallFunction(options_.rebuild.get(), "OK", value.get(),
-                                                 static_cast<unsigned long long>(first_item(task))));
+    ref error = rebuilt(value.get(), first_item(task));
     if (error) {
       const engine::verdict v = judge(error);
       fail_task(task, error, seconds);
@@ -284,8 +270,7 @@ engine::verdict job::decode(index task, bool ok, reader in) {
   // The record is whole, but this process cannot make an object of it.
   ref cause = take_error();
   if (PyErr_GivenExceptionMatches(cause.get(), PyExc_KeyboardInterrupt) != 0) interrupted(cause);
-  ref error = ref::steal(PyObject_CallFunction(options_.rebuild.get(), "OK", cause.get(),
-                                               static_cast<unsigned long long>(first_item(task))));
+  ref error = rebuilt(cause.get(), first_item(task));
   if (!error) error = take_error();
   fail_task(task, error, seconds);
   return {.ok = false};
@@ -304,11 +289,11 @@ engine::verdict job::fail(index task, std::uint32_t attempt, const engine::troub
 // ---- attempts in this process
 
 ref job::call(PyObject* item) const {
-  if (!options_.star) return user_call([&] { return PyObject_CallOneArg(options_.function.get(), item); });
-  if (PyTuple_CheckExact(item)) return user_call([&] { return PyObject_Call(options_.function.get(), item, nullptr); });
-  ref arguments = ref::steal(PySequence_Tuple(item));
-  return arguments ? user_call([&] { return PyObject_Call(options_.function.get(), arguments.get(), nullptr); })
-                   : ref();
+  PyObject* function = options_.function.get();
+  if (!options_.star) return ref::steal(user_call([&] { return PyObject_CallOneArg(function, item); }));
+  ref arguments = ref::steal(user_call([&] { return PySequence_Tuple(item); }));  // a tuple is itself
+  if (!arguments) return {};
+  return ref::steal(user_call([&] { return PyObject_Call(function, arguments.get(), nullptr); }));
 }
 
 /// Runs one item here. tick: when the one before it ended, so that one look at the counter an item is enough. False: it
@@ -375,7 +360,7 @@ index job::invoke_range(index first, index n, int, engine::verdict& last) {
 bool job::begin_hand() {
   if (!options_.initializer || initialised.contains(serial_)) return true;
   if (error_) return false;
-  ref done = user_call([&] { return PyObject_CallNoArgs(options_.initializer.get()); });
+  ref done = ref::steal(user_call([&] { return PyObject_CallNoArgs(options_.initializer.get()); }));
   if (!done) {
     give_up(take_error());
     return false;
@@ -402,7 +387,7 @@ void job::interrupted(ref error) {
 
 /// Signals reach Python only on the main thread; elsewhere this does nothing.
 bool job::check_signals() {
-  if (PyErr_CheckSignals() == 0) return !stopping() && !options_.policies.stopped();
+  if (user_call(PyErr_CheckSignals) == 0) return !stopping() && !options_.policies.stopped();
   ref error = take_error();
   interrupted(std::move(error));
   return false;
@@ -437,13 +422,11 @@ bool job::note(index task, std::uint64_t items) {
     ++done_;
     if (options_.on_result && !error_) {
       ref result = ref::steal(item_result(i, outcomes.get(i)));
-      ref answer = result ? ref::steal(PyObject_CallOneArg(options_.on_result.get(), result.get())) : ref();
-      if (!answer) give_up(take_error());
+      if (!result || !told(PyObject_CallOneArg, options_.on_result.get(), result.get())) give_up(take_error());
     }
     if (options_.on_progress && !error_) {
-      ref answer = ref::steal(
-          PyObject_CallFunction(options_.on_progress.get(), "KL", static_cast<unsigned long long>(done_), total));
-      if (!answer) give_up(take_error());
+      if (!told(PyObject_CallFunction, options_.on_progress.get(), "KL", static_cast<unsigned long long>(done_), total))
+        give_up(take_error());
     }
   }
   if (platform::fork_generation() != born_) throw forked{};  // a callback forked, and this is the child
@@ -462,9 +445,8 @@ bool job::note(index task, std::uint64_t items) {
 void job::last_progress() {
   if (!options_.on_bar) return;
   const long long total = options_.length_hint >= 0 ? options_.length_hint : static_cast<long long>(source_.known());
-  ref answer =
-      ref::steal(PyObject_CallFunction(options_.on_bar.get(), "KL", static_cast<unsigned long long>(done_), total));
-  if (!answer) give_up(take_error());
+  if (!told(PyObject_CallFunction, options_.on_bar.get(), "KL", static_cast<unsigned long long>(done_), total))
+    give_up(take_error());
 }
 
 bool job::settled(index task, bool, std::uint32_t attempt, int) {

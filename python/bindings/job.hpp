@@ -111,6 +111,7 @@ class job final : public engine::payload {
   bool run_one(std::uint64_t item, bool in_context, std::uint64_t& tick, engine::verdict& last);
   engine::verdict judge(ref& error);
   void fail_task(index task, const ref& error, float seconds);
+  [[nodiscard]] ref rebuilt(PyObject* record, std::uint64_t item) const;
   bool decode_chunk(index task, reader in, float seconds);
   bool note(index task, std::uint64_t items);
   bool stopping();
@@ -140,9 +141,5 @@ ref explain(PyObject* make, std::uint64_t item, std::uint32_t attempt, const eng
 
 /// On a hand's thread, outside invoke: the thread state to come back with. Null elsewhere.
 extern thread_local PyThreadState* hand_state;
-
-/// Takes the GIL back on a hand's thread. If the interpreter is being torn down meanwhile, the thread stops here for
-/// good: it must neither run Python nor unwind.
-void enter_python(PyThreadState* state);
 
 }  // namespace centimane::python

@@ -3,6 +3,8 @@
 #pragma once
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <cxxabi.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -70,13 +72,39 @@ inline void put_error_back(ref error) noexcept {
 /// The error indicator is set: thrown from our own functions to the border, where it becomes a NULL.
 struct raised {};
 
+/// The interpreter's end unwinds threads that ask for the GIL (up to 3.13). Nothing of ours may be unwound so:
+/// destructors would run without the GIL, and a noexcept frame would abort the process. The thread waits for the
+/// process to end instead.
+[[noreturn]] inline void wait_for_the_end() {
+  for (;;) ::pause();
+}
+
+/// Takes the GIL back; a thread that the interpreter's end has overtaken stops here for good.
+inline void come_back(PyThreadState* state) {
+  try {
+    PyEval_RestoreThread(state);
+  } catch (abi::__forced_unwind&) {
+    wait_for_the_end();
+  }
+}
+
+/// A call that may run Python code, which may be where a thread learns that the interpreter has ended.
+template <class Call>
+auto user_call(Call call) {
+  try {
+    return call();
+  } catch (abi::__forced_unwind&) {
+    wait_for_the_end();
+  }
+}
+
 /// Lets other Python threads run while it lives.
 class without_gil {
  public:
   without_gil() noexcept : state_(PyEval_SaveThread()) {}
   without_gil(const without_gil&) = delete;
   without_gil& operator=(const without_gil&) = delete;
-  ~without_gil() { PyEval_RestoreThread(state_); }
+  ~without_gil() { come_back(state_); }
 
  private:
   PyThreadState* state_;

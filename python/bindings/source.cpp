@@ -71,7 +71,7 @@ engine::pulled source::pull(std::uint64_t at_most, shelf& into) {
   ref input = input_;
   const std::uint64_t begin = ticks();
   while (got.count < at_most) {
-    ref item = ref::steal(Py_TYPE(input.get())->tp_iternext(input.get()));
+    ref item = ref::steal(user_call([&] { return Py_TYPE(input.get())->tp_iternext(input.get()); }));
     if (!item) {
       if (PyErr_Occurred() != nullptr) {
         if (PyErr_ExceptionMatches(PyExc_StopIteration) != 0) {

@@ -30,3 +30,44 @@ def test_a_fork_has_threads_of_its_own(script: Script, callback: bool) -> None:
     )
     assert told.returncode == 0, told.stderr
     assert sorted(told.stdout.split("\n")) == ["", "0", "[0, 1, 2, 3, 4]"]
+
+
+@pytest.mark.parametrize("executor", ["thread", "process", "sequential"])
+@pytest.mark.parametrize("where", ["function", "on_result", "items"])
+def test_the_interpreter_ends_while_a_daemon_thread_is_in_a_run(script: Script, executor: str, where: str) -> None:
+    """Up to 3.13 the interpreter's end unwinds such a thread wherever it asks for the GIL; no frame of ours may be hit."""
+    told = script(
+        f"""
+        import threading
+        from centimane import parallel_map
+
+        begun = threading.Event()
+
+        def slow(x):
+            begun.set()
+            for _ in range(1000):
+                pass
+            return x
+
+        def items():
+            for x in range(300):
+                yield slow(x) if "{where}" == "items" else x
+
+        def forever():
+            while True:
+                parallel_map(
+                    slow if "{where}" == "function" else abs,
+                    items(),
+                    executor="{executor}",
+                    workers=2,
+                    on_result=slow if "{where}" == "on_result" else None,
+                )
+                begun.set()
+
+        for _ in range(3):
+            threading.Thread(target=forever, daemon=True).start()
+        begun.wait()
+        print("end")
+        """
+    )
+    assert (told.returncode, told.stdout, told.stderr) == (0, "end\n", "")
