@@ -137,8 +137,12 @@ engine::pulled job::pull(index at_most) {
     ref error = take_error();
     if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) {
       interrupted(std::move(error));
-    } else if (!error_) {
-      error_ = std::move(error);
+    } else if (PyErr_GivenExceptionMatches(error.get(), PyExc_Exception) == 0) {
+      give_up(std::move(error));  // SystemExit and its like do not wait
+    } else {
+      source_error_ = std::move(error);
+      got.failed = false;
+      got.ended = true;
     }
   } else if (!check_signals()) {
     got.ended = false;
@@ -148,6 +152,12 @@ engine::pulled job::pull(index at_most) {
   tasks_known_ = tasks;
   if (platform::fork_generation() != born_) throw forked{};
   return got;
+}
+
+void job::raise_source_error() {
+  if (!source_error_) return;
+  put_error_back(std::exchange(source_error_, ref()));
+  throw raised{};
 }
 
 /// What goes to a worker: the item, or the list of a chunk's items.

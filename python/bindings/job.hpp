@@ -81,9 +81,11 @@ class job final : public engine::payload {
   [[nodiscard]] bool stream() const noexcept { return options_.stream; }
   [[nodiscard]] nanos deadline() const noexcept { return options_.deadline; }
   [[nodiscard]] const run_policies& policies() const noexcept { return options_.policies; }
-  /// The error that ends the run: of a callback, of the source, of a signal handler.
+  /// The error that ends the run: of a callback, of a signal handler.
   [[nodiscard]] const ref& error() const noexcept { return error_; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
+  /// At the run's end: throws on what the source has raised, if it has.
+  void raise_source_error();
   /// Ends the run with an error from outside (a thread's initializer). Its driver sees it when it wakes.
   void give_up(ref error);
   /// False in a copy that a fork made.
@@ -123,6 +125,7 @@ class job final : public engine::payload {
   pickling pickling_;
   ref context_;  ///< the caller's context, copied for each task on a thread
   ref error_;
+  ref source_error_;  ///< what the source raised: what came before it is carried to its end, then it is raised
   const std::uint32_t born_;  ///< fork generation
   const std::uint64_t serial_;
   where where_ = where::nowhere;

@@ -146,6 +146,7 @@ policy::status run::finish() {
       put_error_back(job_.error());
       throw raised{};
     }
+    job_.raise_source_error();
     return status_;
   });
 }
@@ -217,6 +218,7 @@ PyObject* run::next() {
         put_error_back(job_.error());
         throw raised{};
       }
+      job_.raise_source_error();
       if (status_ == policy::status::timed_out) {
         set_error("TimedOut", "the stream's timeout has passed before all items had their outcome");
         throw raised{};

@@ -78,14 +78,18 @@ def test_a_dropped_stream_does_not_wait_for_threads() -> None:
     release.set()
 
 
-def test_an_error_of_the_input_comes_after_what_was_before_it(executor: str) -> None:
+@pytest.mark.parametrize("chunksize", [1, 3])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_an_error_of_the_input_comes_after_what_was_before_it(executor: str, ordered: bool, chunksize: int) -> None:
     def items() -> Iterator[int]:
         yield from range(5)
         raise LookupError("from the input")
 
     got: list[ItemResult[int]] = []
     with pytest.raises(LookupError):
-        got.extend(parallel_iter(square, items(), executor=executor, workers=2, ordered=True))
+        for item in parallel_iter(square, items(), executor=executor, workers=2, ordered=ordered, chunksize=chunksize):
+            got.append(item)  # noqa: PERF402  # what came before the error is wanted
+    assert sorted((item.index, item.value) for item in got) == [(x, x * x) for x in range(5)]
 
 
 def test_timeout_ends_the_stream() -> None:

@@ -213,8 +213,10 @@ def test_an_exception_of_the_input_is_raised(executor: str) -> None:
         yield from range(5)
         raise Odd(5, extra="from the input")
 
+    seen: list[int | None] = []
     with pytest.raises(Odd):
-        parallel_map(square, items(), executor=executor, workers=2)
+        parallel_map(square, items(), executor=executor, workers=2, on_result=lambda item: seen.append(item.value))
+    assert sorted(seen) == [0, 1, 4, 9, 16]  # type: ignore[type-var]  # no None among them
 
 
 def timed_out(run: Callable[[float], ParallelResult[Any]]) -> ParallelResult[Any]:
