@@ -175,7 +175,32 @@ ref job::argument(index task) const {
 }
 
 void job::fail_task(index task, const ref& error, float seconds) {
-  for (std::uint64_t i = first_item(task); i < end_item(task); ++i) outcomes.put_error(i, error, seconds);
+  for (std::uint64_t i = first_item(task); i < end_item(task); ++i) {
+    if (refused_.empty() || !refused_.contains(i)) outcomes.put_error(i, error, seconds);
+  }
+}
+
+/// Of a chunk that cannot be pickled, the items that are to blame fail alone: each has its error here, and None goes in
+/// its place with `refusal`, which the worker does not call the function for. False: none is left, or none was found.
+bool job::refuse_items(index task, PyObject* list) {
+  const std::uint64_t begin = first_item(task), n = end_item(task) - begin;
+  std::uint64_t bad = 0;
+  for (std::uint64_t k = 0; k < n; ++k) {
+    writer tried;
+    ref before;
+    if (encode_value(PyList_GET_ITEM(list, static_cast<Py_ssize_t>(k)), tried, pickling_, &before)) {
+      if (before && define) define(before.get());
+      continue;
+    }
+    ref error = take_error();
+    if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) return interrupted(error), false;
+    outcomes.put_error(begin + k, std::move(error), -1);
+    refused_.insert(begin + k);
+    if (PyList_SetItem(list, static_cast<Py_ssize_t>(k), ref::borrow(options_.refusal.get()).release()) != 0)
+      return PyErr_Clear(), false;
+    ++bad;
+  }
+  return bad > 0 && bad < n;
 }
 
 /// Does the policy name this error, and what wait does it ask for? A judge that raises has spoken: what it raised is
@@ -203,11 +228,20 @@ engine::verdict job::encode(index task, writer& out) {
     if (const auto n = source_.number(task)) return encode_number(*n, out), engine::verdict{};
   }
   ref value = argument(task), before;
+  const std::size_t begin = out.size();
   if (value && encode_value(value.get(), out, pickling_, &before)) {
     if (before && define) define(before.get());
     return {};
   }
   ref error = take_error();
+  if (value && options_.chunk > 1 && refuse_items(task, value.get())) {
+    out.truncate(begin);
+    if (encode_value(value.get(), out, pickling_, &before)) {
+      if (before && define) define(before.get());
+      return {};
+    }
+    error = take_error();
+  }
   if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) interrupted(error);
   fail_task(task, error, -1);
   return {.ok = false};
@@ -241,6 +275,7 @@ bool job::decode_chunk(index task, reader in, float seconds) {
   }
   const float each = seconds / static_cast<float>(n);
   for (std::uint64_t k = 0; k < n; ++k) {
+    if (!refused_.empty() && refused_.contains(begin + k)) continue;
     outcomes.put_value(begin + k, ref::borrow(PyList_GET_ITEM(list.get(), static_cast<Py_ssize_t>(k))), each);
   }
   if (errors) {
@@ -252,7 +287,7 @@ bool job::decode_chunk(index task, reader in, float seconds) {
         return PyErr_Clear(), PyErr_SetString(PyExc_ValueError, "damaged record: no such place in the chunk"), false;
       ref error = rebuilt(record, begin + k);
       if (!error) return false;
-      outcomes.put_error(begin + k, std::move(error), each);
+      if (refused_.empty() || !refused_.contains(begin + k)) outcomes.put_error(begin + k, std::move(error), each);
     }
   }
   return true;

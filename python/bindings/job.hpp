@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "centimane/detail/payload.hpp"
 #include "codec.hpp"
@@ -41,6 +42,7 @@ struct job_options {
   ref trouble;                       ///< makes the exception of a death, a timeout or a cancellation
   ref rebuild;                       ///< makes the exception that a worker described
   ref rescue, met_main, told, main;  ///< see pickling
+  ref refusal;                       ///< goes in a chunk in place of an item that cannot be pickled
   long long length_hint = -1;        ///< for on_progress: len() of a source that is pulled all the same
   run_policies policies;
 };
@@ -112,6 +114,7 @@ class job final : public engine::payload {
   [[nodiscard]] ref call(PyObject* item) const;
   bool run_one(std::uint64_t item, bool in_context, std::uint64_t& tick, engine::verdict& last);
   engine::verdict judge(ref& error);
+  bool refuse_items(index task, PyObject* list);
   void fail_task(index task, const ref& error, float seconds);
   [[nodiscard]] ref rebuilt(PyObject* record, std::uint64_t item) const;
   bool decode_chunk(index task, reader in, float seconds);
@@ -125,14 +128,15 @@ class job final : public engine::payload {
   pickling pickling_;
   ref context_;  ///< the caller's context, copied for each task on a thread
   ref error_;
-  ref source_error_;  ///< what the source raised: what came before it is carried to its end, then it is raised
+  ref source_error_;          ///< what the source raised: what came before it is carried to its end, then it is raised
   const std::uint32_t born_;  ///< fork generation
   const std::uint64_t serial_;
   where where_ = where::nowhere;
   std::uint64_t function_id_ = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> attempts_;  ///< of items that took more than one
   std::uint64_t tasks_known_ = 0;
-  std::uint64_t done_ = 0;  ///< items with an outcome
+  std::unordered_set<std::uint64_t> refused_;  ///< items of chunks that could not be pickled: they have their errors
+  std::uint64_t done_ = 0;                     ///< items with an outcome
   std::uint64_t last_bar_ = 0;
   int interrupts_ = 0;
   nanos grace_until_ = policy::never;

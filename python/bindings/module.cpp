@@ -175,7 +175,7 @@ class run_handle {
   run_handle(nb::object function, nb::object items, bool star, std::uint64_t chunk, bool stream, bool ordered,
              std::uint64_t window, double timeout, nb::object on_result, nb::object on_progress, nb::object on_bar,
              nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object main_names,
-             long long length_hint, const run_policies& policies) {
+             nb::object refusal, long long length_hint, const run_policies& policies) {
     checked([&] {
       job_options o;
       o.function = ref::borrow(function.ptr());
@@ -197,6 +197,7 @@ class run_handle {
         o.told = ref::borrow(told.ptr());
         o.main = ref::borrow(here.ptr());
       }
+      o.refusal = ref::borrow(refusal.ptr());
       o.length_hint = length_hint;
       o.policies = policies;
       run_ = std::make_shared<run>(std::move(o), items.ptr(), window, ordered);
@@ -295,13 +296,13 @@ NB_MODULE(_core, m) {
 
   nb::class_<run_handle>(m, "Run", nb::type_slots(run_slots))
       .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, double, nb::object,
-                    nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, long long,
-                    const run_policies&>(),
+                    nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object,
+                    long long, const run_policies&>(),
            nb::kw_only(), nb::arg("function"), nb::arg("items"), nb::arg("star"), nb::arg("chunk"), nb::arg("stream"),
            nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
            nb::arg("on_progress").none(), nb::arg("on_bar").none(), nb::arg("initializer").none(), nb::arg("trouble"),
-           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("length_hint"),
-           nb::arg("policies"))
+           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("refusal"),
+           nb::arg("length_hint"), nb::arg("policies"))
       .def("on_this_thread", &run_handle::on_this_thread)
       .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),

@@ -160,7 +160,8 @@ ref python_servant::call(blob_kind kind, PyObject* function, PyObject* argument)
 }
 
 /// The outcome is an error: its description goes out in place of whatever was begun.
-engine::verdict python_servant::failed(writer& out, std::size_t begin, float seconds, const ref& error) {
+engine::verdict python_servant::failed(writer& out, std::size_t begin, float seconds, ref error) {
+  if (!error) error = take_error();  // what should have explained it has itself failed: then that is what is told
   out.truncate(begin);
   out.raw(seconds);
   ref record = error ? ref::steal(PyObject_CallOneArg(describe_.get(), error.get())) : ref();

@@ -42,7 +42,7 @@ class python_servant final : public engine::servant {
   };
   void enter();
   void leave();
-  engine::verdict failed(writer& out, std::size_t begin, float seconds, const ref& error);
+  engine::verdict failed(writer& out, std::size_t begin, float seconds, ref error);
   const definition_entry* find(std::uint64_t id);
   ref call(blob_kind kind, PyObject* function, PyObject* argument) const;
   std::string try_set_up(reader how);

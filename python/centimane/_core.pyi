@@ -66,6 +66,7 @@ class Run:
         rebuild: Callable[[Any, int], BaseException],
         rescue: Callable[[object, BaseException], bytes] | None,
         main_names: MainNames | None,
+        refusal: type,
         length_hint: int,
         policies: Policies,
     ) -> None: ...

@@ -18,7 +18,7 @@ def _refuses(value: object) -> bool:
 
     try:
         dumps_by_value(value, share_main=False)
-    except Exception:
+    except (Exception, SystemExit, GeneratorExit):  # whatever a __reduce__ may raise, but no Ctrl-C and no time limit
         return True
     return False
 
@@ -106,7 +106,7 @@ def refused(value: object, cause: BaseException, *, name: str, stage: str) -> Pa
         if stage == "write_args"
         else "return something that can, such as its contents"
     )
-    what = f"a {name} of type {type_name(value)}" if shown is None else f"{shown}"
+    what = f"the {name}, a {type_name(value)}," if shown is None else f"{shown}"
     return PayloadError(
         f"{what} cannot be pickled: {type(cause).__name__}: {cause} (at {path}); {advice}", stage=stage, path=path
     )

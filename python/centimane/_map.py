@@ -12,7 +12,7 @@ from . import _core, _nesting, _threads
 from ._cpus import cpu_count
 from ._errors import Aborted, Cancelled, StartFailed, TimedOut, from_trouble
 from ._progress import Bar, make_bar
-from ._remote import rebuild
+from ._remote import Refused, rebuild
 from ._result import ItemResult, ParallelResult, RunStatus
 
 if TYPE_CHECKING:
@@ -257,6 +257,7 @@ def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
         rebuild=rebuild,
         rescue=rescue,
         main_names=main_names,
+        refusal=Refused,
         length_hint=length,
         policies=plan.policies,
     )

@@ -8,6 +8,10 @@ from typing import Any
 from ._errors import PayloadError, RemoteError, RemoteTraceback
 
 
+class Refused:
+    """In a chunk, stands for an item that could not be pickled and has its error already."""
+
+
 def rebuild(record: Any, item: int) -> BaseException:
     """The exception for an item's outcome. Called by the engine.
 

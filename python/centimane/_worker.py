@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from . import _core, _nesting, _state
 from ._errors import PayloadError
+from ._remote import Refused
 
 Described = tuple[bytes | None, str, str, str]
 
@@ -161,6 +162,9 @@ def run_chunk(function: Any, items: list[Any], star: bool) -> Any:
     values: list[Any] = []
     errors: dict[int, Described] = {}
     for place, item in enumerate(items):
+        if item is Refused:
+            values.append(None)
+            continue
         try:
             values.append(function(*item) if star else function(item))
         except TaskStopped:
@@ -181,13 +185,15 @@ def salvage_chunk(outcomes: Any) -> Any:
         values, errors = outcomes, {}
     for place, value in enumerate(values):
         try:
-            pickle.dumps(value, 5)
-        except Exception as refusal:
             try:
+                pickle.dumps(value, 5)
+            except Exception as refusal:
                 rescue(value, refusal)
-            except Exception as cause:
-                errors[place] = describe(unwritable(value, cause))
-                values[place] = None
+        except TaskStopped:
+            raise
+        except BaseException as cause:
+            errors[place] = describe(unwritable(value, cause))
+            values[place] = None
     return values, errors
 
 

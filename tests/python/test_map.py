@@ -15,6 +15,7 @@ import centimane
 from centimane import (
     ItemResult,
     ParallelResult,
+    PayloadError,
     RunStatus,
     StartFailed,
     TaskTimeout,
@@ -413,6 +414,36 @@ def test_one_unpicklable_result_of_a_chunk_is_its_own() -> None:
 
     result = parallel_map(work, range(10), executor="process", workers=2, chunksize=5)
     assert [i for i, _ in result.failures()] == [3]
+
+
+class Leaves:
+    """Raises what no ``except Exception`` sees, while it is pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise SystemExit(5)
+
+
+@pytest.mark.parametrize("bad", [threading.Lock, Leaves, lambda: [Leaves()]])
+@pytest.mark.parametrize("chunksize", [1, 4, 30])
+def test_what_cannot_be_pickled_is_its_own_failure(bad: Any, chunksize: int) -> None:
+    places = [3, 5, 8, 9, 10, 11, 12]  # some of a chunk, all of a chunk
+    for items, work in (
+        ([bad() if x in places else x for x in range(20)], lambda x: x),
+        (range(20), lambda x: bad() if x in places else x),
+    ):
+        result = parallel_map(work, items, executor="process", workers=2, chunksize=chunksize)
+        assert [i for i, _ in result.failures()] == places
+        assert result.ok_values() == [x for x in range(20) if x not in places]
+        for _, error in result.failures():
+            assert isinstance(error, PayloadError if bad is threading.Lock else (PayloadError, SystemExit)), error
+
+
+def test_an_unpicklable_item_of_a_chunk_keeps_its_error_when_the_worker_dies() -> None:
+    def die(x: object) -> None:
+        os.kill(os.getpid(), 9)
+
+    result = parallel_map(die, [1, threading.Lock(), 3], executor="process", workers=1, chunksize=3)
+    assert [type(error) for _, error in result.failures()] == [WorkerDied, PayloadError, WorkerDied]
 
 
 def test_fork_inherits_what_cannot_be_pickled() -> None:
