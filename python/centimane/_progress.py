@@ -1,4 +1,7 @@
-"""Progress bars: tqdm's where it is installed, a plain line otherwise. Both count completed items."""
+"""Progress bars: tqdm's where it is installed, a plain line otherwise. Both count completed items.
+
+A bar that cannot be drawn, since standard error is closed or its reader is gone, is no reason for a run to end: it falls silent.
+"""
 
 from __future__ import annotations
 
@@ -59,10 +62,37 @@ class _PlainBar:
         self._say("\n")
 
 
+class _Quiet:
+    """A bar that no longer draws once it could not."""
+
+    def __init__(self, make: Callable[[], Bar]) -> None:
+        self._bar: Bar | None = None
+        try:
+            self._bar = make()
+        except (OSError, ValueError):
+            pass
+
+    def update(self, done: int, total: int) -> None:
+        try:
+            if self._bar is not None:
+                self._bar.update(done, total)
+        except (OSError, ValueError):  # a pipe without a reader, a closed file
+            self._bar = None
+
+    def close(self) -> None:
+        try:
+            if self._bar is not None:
+                self._bar.close()
+        except (OSError, ValueError):
+            self._bar = None
+
+
 def make_bar(total: int | None) -> Bar:
     """A bar over ``total`` items, or over a number that is not known yet."""
+    if sys.stderr is None or sys.stderr.closed:
+        return _Quiet(lambda: _PlainBar(total))
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        return _PlainBar(total)
-    return _TqdmBar(tqdm, total)
+        return _Quiet(lambda: _PlainBar(total))
+    return _Quiet(lambda: _TqdmBar(tqdm, total))

@@ -87,8 +87,7 @@ def test_an_error_of_the_input_comes_after_what_was_before_it(executor: str, ord
 
     got: list[ItemResult[int]] = []
     with pytest.raises(LookupError):
-        for item in parallel_iter(square, items(), executor=executor, workers=2, ordered=ordered, chunksize=chunksize):
-            got.append(item)  # noqa: PERF402  # what came before the error is wanted
+        got.extend(parallel_iter(square, items(), executor=executor, workers=2, ordered=ordered, chunksize=chunksize))
     assert sorted((item.index, item.value) for item in got) == [(x, x * x) for x in range(5)]
 
 

@@ -71,3 +71,34 @@ def test_the_interpreter_ends_while_a_daemon_thread_is_in_a_run(script: Script, 
         """
     )
     assert (told.returncode, told.stdout, told.stderr) == (0, "end\n", "")
+
+
+@pytest.mark.parametrize("tqdm", [True, False], ids=["tqdm", "plain"])
+@pytest.mark.parametrize("stderr", ["closed", "none", "no_descriptor", "no_reader", "full"])
+def test_a_progress_bar_that_cannot_be_drawn_ends_no_run(script: Script, stderr: str, tqdm: bool) -> None:
+    told = script(
+        f"""
+        import os, sys, time
+        if not {tqdm}:
+            sys.modules["tqdm"] = sys.modules["tqdm.auto"] = None
+        if "{stderr}" == "closed":
+            sys.stderr.close()
+        elif "{stderr}" == "none":
+            sys.stderr = None
+        elif "{stderr}" == "no_descriptor":
+            os.close(2)
+        elif "{stderr}" == "no_reader":
+            read, write = os.pipe()
+            os.close(read)
+            sys.stderr = os.fdopen(write, "w")
+        else:
+            sys.stderr = open("/dev/full", "w")
+        from centimane import parallel_iter, parallel_map
+        for executor in "thread", "process":
+            print(sum(parallel_map(abs, range(100), executor=executor, workers=2, progress=True)))
+            print(sum(item.value for item in parallel_iter(abs, range(100), executor=executor, workers=2, progress=True)))
+        sys.stdout.flush()
+        os._exit(0)  # the interpreter itself ends with an error where standard error cannot be flushed
+        """
+    )
+    assert (told.returncode, told.stdout) == (0, "4950\n" * 4), told.stderr
