@@ -103,6 +103,8 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
   p.drive.emplace(work, *p.where, rules_of(how, p.limit ? &*p.limit : nullptr));
   work.count_starts([](const void* drive) { return static_cast<const engine::driver*>(drive)->count().started; },
                     &*p.drive);
+  // Executors look at the token when something has ended; nothing may begin if it was set before.
+  if (how.stop.stop_requested()) p.drive->stop();
 }
 
 carrier::~carrier() {

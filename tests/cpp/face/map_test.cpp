@@ -384,6 +384,20 @@ TEST_P(on_every_executor, a_stop_token_stops) {
   EXPECT_NE(r.failures().back().error.as<cm::cancelled>(), nullptr);
 }
 
+TEST_P(on_every_executor, a_stop_token_set_before_lets_nothing_begin) {
+  std::stop_source stop;
+  stop.request_stop();
+  cm::options o = how();
+  o.stop = stop.get_token();
+  auto known = cm::parallel_map([](int n) { return n; }, numbers(10), o);
+  EXPECT_EQ(known.status(), cm::run_status::stopped);
+  EXPECT_EQ(known.failures().size(), 10u);
+  int pulled = 0;
+  auto lazy = std::views::iota(0) | std::views::transform([&](int n) { return ++pulled, n; });
+  EXPECT_TRUE(cm::parallel_map([](int n) { return n; }, lazy, o).successes().empty());
+  EXPECT_EQ(pulled, 0);
+}
+
 TEST_P(on_every_executor, a_timeout_cuts_the_run_short) {
   cm::options o = how();
   o.timeout = 0ms;
