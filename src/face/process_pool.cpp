@@ -21,6 +21,12 @@ class submissions final : public engine::payload, public engine::events {
       : pool_(std::move(where)), port_(std::make_unique<engine::process_port>(pool_, *this, task_timeout)) {}
 
   [[nodiscard]] const std::shared_ptr<engine::pool>& pool() const noexcept { return pool_; }
+  /// Throws if nothing more may be asked of the pool.
+  [[nodiscard]] const std::shared_ptr<engine::pool>& pool_for_a_run() {
+    std::lock_guard guard(lock_);
+    if (closed_) throw pool_closed("centimane: this process_pool is closed");
+    return pool_;
+  }
 
   /// Holds the state until it is ready.
   void send(submitted_state& what, table_of_task* how) {
@@ -233,7 +239,7 @@ class submissions final : public engine::payload, public engine::events {
   bool closed_ = false, quit_ = false;
 };
 
-std::shared_ptr<engine::pool> engine_pool_of(const process_pool& pool) { return pool.core_->pool(); }
+std::shared_ptr<engine::pool> engine_pool_of(const process_pool& pool) { return pool.core_->pool_for_a_run(); }
 
 }  // namespace detail
 

@@ -259,6 +259,7 @@ TEST(process_pools, close_join_terminate) {
   auto first = pool.submit([] { return 1; });
   pool.close();
   EXPECT_THROW((void)pool.submit([] { return 2; }), cm::pool_closed);
+  EXPECT_THROW((void)pool.map([](int n) { return n; }, numbers(3)), cm::pool_closed);
   pool.join();
   EXPECT_TRUE(first.ready());
   EXPECT_EQ(first.get(), 1);
