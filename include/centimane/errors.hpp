@@ -65,7 +65,7 @@ class worker_died : public error {
   [[nodiscard]] std::string_view stderr_tail() const noexcept;
   /// The kernel's out-of-memory killer was at work in this process's memory group at that time.
   [[nodiscard]] bool likely_oom() const noexcept;
-  /// Each of the task's attempts killed its worker.
+  /// It had several attempts, and each killed its worker.
   [[nodiscard]] bool poison() const noexcept;
 
  private:

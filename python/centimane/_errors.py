@@ -29,7 +29,8 @@ class WorkerDied(Error):
     """The worker process died while it ran this task. Every other task is unaffected.
 
     Attributes:
-        stage: where in the task's life: "read_args", "run", "write_result", "zygote" or "protocol".
+        stage: where in the task's life: "read_args", "run", "write_result", "zygote" or "protocol"; "claim" if it never began, since
+            each of the workers that took it died before.
         signal: the signal that ended the worker, 0 if none did.
         exit_code: the code it exited with, or None.
         pid: its process id, 0 if unknown.

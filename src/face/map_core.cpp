@@ -127,7 +127,16 @@ verdict map_core::fail(index item, std::uint32_t attempt, const engine::trouble&
     errors_[item] = any_error(cut_short(end));
     return {false, false, 0};
   }
-  return keep_error(item, explain(why, describe(item), attempt));
+  engine::trouble all = why;
+  all.poison = why.how == policy::outcome::died && killed_so_far(item, attempt);
+  return keep_error(item, explain(all, describe(item), attempt));
+}
+
+/// Did each attempt before this one kill its worker too, if there was one? What is kept is the error of the last.
+bool map_core::killed_so_far(index item, std::uint32_t attempt) const {
+  const any_error* last = attempt > 1 ? error_of(item) : nullptr;
+  const auto* death = last != nullptr ? last->as<worker_died>() : nullptr;
+  return death != nullptr && (attempt == 2 || death->poison());
 }
 
 void map_core::tell_progress() {

@@ -81,7 +81,7 @@ trouble died_in_hand(const ending& end) {
 
 trouble died_unbegun(const ending& end) {
   trouble t = account(end);
-  t.where = stage::sent;
+  t.where = stage::claim;
   t.text = "its workers died again and again before it could begin; the last: " + one_line(end);
   return t;
 }

@@ -87,6 +87,16 @@ answer squares_of_many(std::int64_t n) {
   return sum;
 }
 
+answer work(const task& t);
+
+answer depth_of(std::int64_t n) {
+  if (n == 0) return std::int64_t{0};
+  const std::vector<task> one{{"deeper", n - 1, {}}};
+  const auto inner = cm::parallel_map(work, one, {.executor = cm::process, .workers = 1});
+  if (!inner.ok()) inner.failures().front().error.rethrow();
+  return std::get<std::int64_t>(inner.values().front()) + 1;
+}
+
 // One branch a deed, flat.
 answer work(const task& t) {
   const std::string& deed = t.deed;
@@ -144,6 +154,10 @@ answer work(const task& t) {
     if (fork() == 0) execlp("sleep", "sleep", "3600", nullptr);
     return square;
   }
+  if (deed == "leave_thread") {
+    std::thread(hang).detach();
+    return square;
+  }
   if (deed == "change_state") {
     if (chdir("/") != 0) return std::int64_t{-1};
     umask(0777);
@@ -177,6 +191,19 @@ answer work(const task& t) {
     return std::string(1 << 30, 'x');
   }
   if (deed == "nested") return squares_of_many(t.number);
+  if (deed == "deeper") return depth_of(t.number);
+  if (deed == "kill_zygote") {
+    kill(getppid(), SIGKILL);
+    hang();
+  }
+  if (deed == "never_ends") {
+    std::atexit([] { hang(); });
+    return square;
+  }
+  if (deed == "dies_at_its_end") {
+    std::atexit([] { _exit(5); });
+    return square;
+  }
   throw std::logic_error("no such deed: " + deed);
 }
 
@@ -216,6 +243,7 @@ std::string name_of(const cm::any_error& e) {
   if (e.as<cm::resource_limit>() != nullptr) return "ResourceLimit";
   if (e.as<cm::pool_forked>() != nullptr) return "PoolForked";
   if (e.as<cm::cancelled>() != nullptr) return "Cancelled";
+  if (e.as<cm::nesting_error>() != nullptr) return "NestingError";
   return std::string(e.type_name());
 }
 
@@ -227,6 +255,7 @@ json told_of(const cm::any_error& e) {
     if (died->exit_code()) told["exit_code"] = *died->exit_code();
     told["stack"] = died->stack();
     told["likely_oom"] = died->likely_oom();
+    told["poison"] = died->poison();
   }
   if (const auto* late = e.as<cm::task_timeout>()) told["stack"] = late->stack();
   if (const auto* payload = e.as<cm::payload_error>()) told["stage"] = payload->stage();
@@ -234,11 +263,18 @@ json told_of(const cm::any_error& e) {
 }
 
 json run(const json& plan) {
+  if (plan.value("wait", false)) {
+    say({{"event", "idle"}});
+    char byte = 0;
+    if (read(plan["go"].get<int>(), &byte, 1) != 1) std::abort();
+  }
   cm::map_options<answer> how{.executor = cm::process, .workers = 2};
   const json options = plan.value("options", json::object());
   if (options.contains("workers")) how.workers = options["workers"].get<int>();
   if (options.contains("task_timeout")) how.task_timeout = options["task_timeout"].get<double>() * 1s;
   if (options.contains("max_tasks_per_worker")) how.max_tasks_per_worker = options["max_tasks_per_worker"].get<int>();
+  if (options.contains("attempts"))
+    how.retry = cm::retry{.attempts = options["attempts"].get<int>(), .on = cm::errors<cm::worker_died>};
   if (plan.value("announce", false)) {
     how.on_result = [announced = false](const cm::item_result<answer>&) mutable {
       if (!std::exchange(announced, true)) say({{"event", "running"}});

@@ -6,6 +6,7 @@ the names of the deeds and what is printed are the same, so one table serves bot
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import faulthandler
 import json
@@ -102,6 +103,8 @@ def work(task: tuple[str, Any]) -> Any:
         return number
     if deed == "unpicklable_result":
         return threading.Lock()
+    if deed == "result_dies":
+        return DiesWhenPickled()
     if deed == "result_raises_at_home":
         return ArgumentThat("raises_at_home")
     if deed == "deep":
@@ -161,11 +164,38 @@ def work(task: tuple[str, Any]) -> Any:
         return bytes(1 << 30)
     if deed == "nested":
         return sum(centimane.parallel_map(abs, range(number), executor="process", workers=2).values())
+    if deed == "deeper":
+        if number == 0:
+            return 0
+        (inner,) = centimane.parallel_map(work, [(deed, number - 1)], executor="process", workers=1).item_results()
+        if inner.error is not None:
+            raise inner.error
+        return int(inner.value) + 1
+    if deed == "kill_zygote":
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()
+    if deed == "never_ends":
+        atexit.register(time.sleep, 3600)
+        return number * number
+    if deed == "dies_at_its_end":
+        KEPT.append(DiesWhenCollected())
+        return number * number
     if deed == "argument":
         return str(type(number))
     raise AssertionError(f"no such deed: {deed}")
 
 
+class DiesWhenCollected:
+    def __del__(self) -> None:
+        os._exit(5)
+
+
+class DiesWhenPickled:
+    def __reduce__(self) -> str:
+        os._exit(4)
+
+
+KEPT: list[Any] = []
 SIGNALS = {
     "sigkill": signal.SIGKILL,
     "sigsegv": signal.SIGSEGV,
@@ -196,13 +226,16 @@ def described(item: Any) -> dict[str, Any]:
         }
     error = item.error
     told: dict[str, Any] = {"error": type(error).__name__, "text": str(error)}
-    for name in ("stage", "signal", "exit_code", "likely_oom", "stack"):
+    for name in ("stage", "signal", "exit_code", "likely_oom", "poison", "stack"):
         if hasattr(error, name):
             told[name] = getattr(error, name)
     return told
 
 
 def run(plan: dict[str, Any]) -> dict[str, Any]:
+    if plan.get("wait"):
+        say({"event": "idle"})
+        os.read(plan["go"], 1)
     options: dict[str, Any] = {"executor": "process", "workers": 2} | plan.get("options", {})
     announced = False
 

@@ -48,17 +48,19 @@ class Scene:
         self.read, write = os.pipe()
         #: TMPDIR of the scene: what others do in /tmp meanwhile is not its business, and whatever stays here is a leak
         self.folder = Path(tempfile.mkdtemp(prefix="scene-"))
-        plan = plan | {"report": write}
+        waited_on, self.go = os.pipe()
+        plan = plan | {"report": write, "runs": [run | {"go": waited_on} for run in plan["runs"]]}
         self.process = subprocess.Popen(
             (before or []) + command(face) + [json.dumps(plan)],
             env=os.environ | (env or {}) | {MARK: self.mark, "TMPDIR": str(self.folder)},
-            pass_fds=[write],
+            pass_fds=[write, waited_on],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
         os.close(write)
+        os.close(waited_on)
         self.rest = b""
         self.deadline = time.monotonic() + PATIENCE
 
@@ -77,6 +79,10 @@ class Scene:
 
     def lines(self) -> list[dict[str, Any]]:
         return list(iter(self.line, None))
+
+    def go_on(self) -> None:
+        """Lets a run begin that was to wait."""
+        os.write(self.go, b".")
 
     def others(self) -> list[int]:
         """Every process of this scene but the driver: zygotes, workers, and what they have started."""
@@ -108,6 +114,7 @@ class Scene:
         self.process.wait()
         os.close(self.read)
         shutil.rmtree(self.folder)
+        os.close(self.go)
         if self.process.stderr is not None:
             self.process.stderr.close()
 

@@ -80,6 +80,7 @@ class map_core : public engine::payload {
  private:
   verdict judge(const std::exception_ptr& e, bool named) const;
   void tell_progress();
+  [[nodiscard]] bool killed_so_far(index item, std::uint32_t attempt) const;
   [[nodiscard]] std::exception_ptr cut_short(policy::status how) const;
 
   std::uint64_t definition_ = 0;
