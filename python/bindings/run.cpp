@@ -119,6 +119,10 @@ auto run::driving(Body body) {
     PyErr_SetString(PyExc_ValueError, "this run is in use: by another thread, or by a callback of its own");
     throw raised{};
   }
+  if (driver_ != nullptr && !job_.here()) {  // before anything is touched that the two processes share
+    disown();
+    throw forked{};
+  }
   busy_ = true;
   struct guard {
     bool& flag;

@@ -124,7 +124,10 @@ void process_port::start(index first, index n, std::uint32_t attempt) {
   if (!sent.empty()) me_->core.submit(*me_->who, std::move(sent));
 }
 
-void process_port::recall(bool hard) { me_->core.recall(*me_->who, hard); }
+void process_port::recall(bool hard) {
+  if (me_->core.usable())
+    me_->core.recall(*me_->who, hard);  // else a fork drops its copy of a run: no business of ours
+}
 
 bool process_port::collect(events& to) {
   me_->check();
@@ -144,6 +147,9 @@ void process_port::wait(nanos until) {
   if (me_->refused.empty()) me_->core.wait(*me_->who, until);
 }
 
-void process_port::away() { me_->core.away(); }
+void process_port::away() {
+  me_->check();
+  me_->core.away();
+}
 
 }  // namespace centimane::engine

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "centimane/errors.hpp"
 #include "platform/clock.hpp"
+#include "platform/fork_generation.hpp"
 #include "thread/thread_place.hpp"
 
 namespace centimane::engine {
@@ -21,14 +23,18 @@ crew_core::crew_core(payload& work, std::uint32_t workers, bool each_alone, std:
       workers_(std::max(workers, 1U)),
       each_alone_(each_alone),
       hire_(std::move(hire)),
+      born_(platform::fork_generation()),
       depth_(each_alone ? 1 : 0) {
   places_.reserve(workers_);
   for (std::uint32_t i = workers_; i-- > 0;) places_.push_back(static_cast<int>(i));
 }
 
+bool crew_core::here() const noexcept { return platform::fork_generation() == born_; }
+
 void crew_core::depth(std::uint32_t n) { depth_ = n; }
 
 index crew_core::room() {
+  if (!here()) throw pool_forked("centimane: this run belongs to the process that began it, not to its fork");
   const std::lock_guard lock(mutex_);
   const index held = queued_ + busy_, most = depth_ == 0 ? plenty : index{depth_} * workers_;
   return most > held ? most - held : 0;
@@ -179,6 +185,7 @@ void crew_core::work(stay how) {
 }
 
 void crew_core::recall(bool) {
+  if (!here()) return;
   const std::lock_guard lock(mutex_);
   stopping_.store(true, std::memory_order_relaxed);
   for (const span& s : queue_) ended_.push_back({ended::unsent, -1, s.attempt, s.first, s.count, {}});
@@ -248,6 +255,7 @@ void crew_core::wait(nanos until) {
 }
 
 void crew_core::close() {
+  if (!here()) return;  // its hands are not here, and may have held the lock when this copy was made
   std::unique_lock lock(mutex_);
   closed_ = true;
   stopping_.store(true, std::memory_order_relaxed);

@@ -25,6 +25,7 @@ class crew_core {
   void work(stay how);
 
   void depth(std::uint32_t n);
+  /// Throws pool_forked in a fork's copy.
   index room();
   void start(index first, index n, std::uint32_t attempt);
   void recall(bool hard);
@@ -48,6 +49,8 @@ class crew_core {
   /// How eagerly the driver wants to be woken: not at all; when a hand has nothing left to do; by whatever ends.
   enum class rest : std::uint8_t { awake, dozing, asleep };
 
+  /// False in a copy that a fork made.
+  [[nodiscard]] bool here() const noexcept;
   [[nodiscard]] span take();
   void run(span s, int me, std::vector<ended>& out);
   void report(const std::vector<ended>& what);
@@ -60,6 +63,7 @@ class crew_core {
   const std::uint32_t workers_;
   const bool each_alone_;
   const std::function<void(std::uint32_t)> hire_;
+  const std::uint32_t born_;           ///< fork generation
   std::atomic<bool> stopping_{false};  ///< what this_task::stop_requested() sees
   std::atomic<bool> news_{false};      ///< ended_ is not empty
 

@@ -1,8 +1,11 @@
 // parallel_iter: order, bounded memory, leaving early, on every executor.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -168,6 +171,38 @@ TEST(stream_here, sequential_is_lazy) {
     EXPECT_EQ(ran, *r.value);
   }
   EXPECT_EQ(ran, 100);
+}
+
+/// What a fork's copy of a stream answers: 0 for pool_forked.
+int use_copy(cm::stream<int>& stream, cm::stream<int>::iterator& at) {
+  try {
+    for (int i = 0; i < 1'000'000 && at != stream.end(); ++i) ++at;
+    return 1;
+  } catch (const cm::pool_forked&) {
+    return 0;
+  } catch (...) {
+    return 2;
+  }
+}
+
+TEST(streams, the_copy_that_a_fork_has_refuses_and_does_no_harm) {
+  for (const auto& where : {cm::thread, cm::process}) {
+    for (const bool drop : {false, true}) {
+      std::optional stream(cm::parallel_iter([](int n) { return n; }, counter(-1), {.executor = where, .workers = 2}));
+      auto at = stream->begin();
+      for (int i = 0; i < 10; ++i) ++at;
+      const pid_t child = fork();
+      if (child == 0) {
+        const int answer = drop ? 0 : use_copy(*stream, at);
+        stream.reset();
+        _exit(answer);
+      }
+      int status = -1;
+      ASSERT_EQ(waitpid(child, &status, 0), child);
+      EXPECT_EQ(status, 0) << (where.which() == cm::executor::kind::thread ? "thread" : "process") << " " << drop;
+      for (int i = 10; i < 5000; ++i, ++at) ASSERT_EQ(*at->value, i);
+    }
+  }
 }
 
 }  // namespace
