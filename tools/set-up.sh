@@ -3,6 +3,7 @@
 #
 #   tools/set-up.sh packages GROUP...                 Debian packages of these groups of tools/packages.txt
 #   tools/set-up.sh venv DIR PYTHON EXTRA...          a virtual environment with the build tools and these extras of pyproject.toml
+#   tools/set-up.sh peers DIR EXTRA...                these extras into an environment that is there, as far as they can be had
 #   tools/set-up.sh package DIR MODE                  centimane itself into it: MODE is release or dev
 #   tools/set-up.sh python                            prints the interpreter to use: python3, if it is 3.11 or later
 #   tools/set-up.sh find-python VERSION               prints an interpreter of that version, if there is one
@@ -67,24 +68,59 @@ venv() {
   printf '%s\n' "$wanted" > "$stamp"
 }
 
+# What is measured against is no condition: a peer that has no release for this interpreter or machine is left out, and the reason is
+# written into DIR/not-installed.txt, where the benchmarks' report finds it.
+peers() {
+  local dir=$1 stamp wanted install needs need told
+  shift
+  stamp=$dir/.peers
+  wanted="$* $(cat "$dir/.centimane")"
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
+  echo "set-up: peers for $dir"
+  install=("$dir/bin/python" -m pip install --disable-pip-version-check --progress-bar off)
+  mapfile -t needs < <("$dir/bin/python" tools/needs.py --alone "$@")
+  # All at once; if that fails one by one, to see whose fault it is.
+  if ! told=$("${install[@]}" "${needs[@]}" </dev/null 2>&1); then
+    told=
+    for need in "${needs[@]}"; do
+      told+=$("${install[@]}" "$need" </dev/null 2>&1) || told+=$'\n'"Ignoring ${need%%[^A-Za-z0-9_.-]*}: pip could not install it"
+      told+=$'\n'
+    done
+  fi
+  sed -nE 's/^Ignoring ([A-Za-z0-9_.-]+): (.*)/\1\t\2/p' <<< "$told" | tee "$dir/not-installed.txt"
+  printf '%s\n' "$wanted" > "$stamp"
+}
+
+# release: a wheel is built once an interpreter and installed wherever it is wanted. dev: an editable install with fault points.
 package() {
-  local dir=$1 mode=$2 args=(--no-build-isolation --no-deps) tag stamp wanted
+  local dir=$1 mode=$2 args=(--no-build-isolation --no-deps) pip tag stamp wheels sources wanted
+  pip=("$dir/bin/python" -m pip)
   tag=$("$dir/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
   stamp=$dir/.package
+  wheels=build/wheel-$tag
   # Everything the build reads, by content; pure Python only where it is copied (release), an editable install reads the tree.
-  wanted="$mode $(cat "$dir/.centimane") $({
+  sources="$("$dir/bin/python" -c 'import sys; print(sys.version, sys.base_prefix)') $({
     find CMakeLists.txt cmake pyproject.toml include src python/bindings -type f -print0
     [ "$mode" = dev ] || find python/centimane -name '*.py*' -not -name '*.pyc' -type f -print0
   } | sort -z | xargs -0 cksum | cksum)"
+  wanted="$mode $(cat "$dir/.centimane") $sources"
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
-  echo "set-up: building the Python package ($mode) for $dir"
   args+=(-Cbuild-dir="build/python-$tag-$mode" -Ccmake.define.CENTIMANE_WERROR=ON
         -Ccmake.define.CMAKE_EXPORT_COMPILE_COMMANDS=ON)
   if [ "$mode" = dev ]; then
+    echo "set-up: building the Python package (dev) for $dir"
     args+=(-Ccmake.build-type=RelWithDebInfo "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g"
            -Ccmake.define.CENTIMANE_FAULTS=ON -Cinstall.strip=false -e)
+    "${pip[@]}" install -q --disable-pip-version-check --force-reinstall "${args[@]}" . </dev/null
+  else
+    if [ "$(cat "$wheels/.sources" 2>/dev/null)" != "$sources" ]; then
+      echo "set-up: building the Python package (release) for $tag"
+      rm -rf "$wheels"
+      "${pip[@]}" wheel -q --disable-pip-version-check "${args[@]}" -w "$wheels" . </dev/null
+      printf '%s\n' "$sources" > "$wheels/.sources"
+    fi
+    "${pip[@]}" install -q --disable-pip-version-check --force-reinstall --no-deps "$wheels"/*.whl </dev/null
   fi
-  "$dir/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall "${args[@]}" . </dev/null
   printf '%s\n' "$wanted" > "$stamp"
 }
 
@@ -105,6 +141,7 @@ case $command in
   packages) packages "$@" ;;
   python) python ;;
   venv) venv "$@" ;;
+  peers) peers "$@" ;;
   package) package "$@" ;;
   find-python) find_python "$@" ;;
   *) echo "set-up: no such command: $command" >&2; exit 2 ;;
