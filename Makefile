@@ -9,8 +9,11 @@ JOBS ?= $(shell nproc)
 PYTHON ?= $(shell tools/set-up.sh python)
 # Further interpreters that `make test` tries, where they are found.
 PYTHONS ?= 3.12 3.13
+# `make bench` takes the first that has a release of every peer, where it is found.
+BENCH_PYTHON ?= $(or $(shell tools/set-up.sh find-python 3.12),$(PYTHON))
 setup := tools/set-up.sh
 venv := .venv
+bench_venv := .venv-bench
 py := $(venv)/bin/python
 release := .venv-release/bin/python
 # The same source is compiled in several folders; their names need not be in the key.
@@ -24,7 +27,7 @@ built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
 guard := timeout --kill-after=20
 
-.PHONY: help demo test test-cpp test-python test-pythons lint format asan tsan clang simulate bench bench-quick clean \
+.PHONY: help demo test test-cpp test-python test-pythons lint format asan tsan clang simulate bench bench-quick bench-report bench-programs clean \
         packages-build packages-test packages-lint environment package package-release
 
 help:  ## this list
@@ -104,11 +107,31 @@ clang: packages-lint  ## the C++ tests, built by clang
 	cmake --build --preset clang -j $(JOBS)
 	$(guard) 2400 ctest --preset clang -j $(JOBS)
 
-bench: package-release  ## against the standard library, side by side in one run; writes bench/RESULTS.md
-	$(release) bench/run.py --write bench/RESULTS.md
+# The C++ programs. Peers that Debian does not have are found under the prefix that BENCH_PEERS names.
+bench-programs:
+	@$(setup) packages build bench
+	@if [ -f bench/cpp/CMakeLists.txt ]; then \
+	  cmake --preset release -DCENTIMANE_BENCH=ON $(BENCH_PEERS:%=-DCENTIMANE_BENCH_PEERS=%) --log-level=WARNING >/dev/null; \
+	  cmake --build --preset release -j $(JOBS) --target bench; \
+	fi
 
-bench-quick: package-release
-	$(release) bench/run.py --quick
+# Some workloads only: make bench WORKLOADS="map_noop latency". The report keeps what is recorded of the others.
+bench: packages-build bench-programs  ## every workload beside its peers, in turn; writes bench/RESULTS.md
+	@$(setup) venv $(bench_venv) $(BENCH_PYTHON)
+	@$(setup) peers $(bench_venv) bench bench-daemons
+	@$(setup) package $(bench_venv) release
+	$(bench_venv)/bin/python bench/run.py $(WORKLOADS)
+
+# Shows that every workload works, with the peers that are quick to install; judges nothing.
+bench-quick: packages-build bench-programs
+	@$(setup) venv $(bench_venv)-quick $(PYTHON)
+	@$(setup) peers $(bench_venv)-quick bench
+	@$(setup) package $(bench_venv)-quick release
+	$(bench_venv)-quick/bin/python bench/run.py --quick $(WORKLOADS)
+
+# The report again, from what is recorded in build/bench.
+bench-report:
+	$(bench_venv)/bin/python bench/run.py --report
 
 clean:  ## removes all that was built; the environments stay
 	rm -rf build dist

@@ -1,0 +1,16 @@
+"""joblib's generator of results."""
+
+from contextlib import contextmanager
+
+from joblib import Parallel, delayed
+
+from harness import WORKERS
+
+NAME = "joblib (loky)"
+DISTRIBUTION = "joblib"
+
+
+@contextmanager
+def competitor():
+    with Parallel(n_jobs=WORKERS, return_as="generator_unordered") as parallel:
+        yield lambda function, items: parallel(delayed(function)(item) for item in items)

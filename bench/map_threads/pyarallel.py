@@ -1,0 +1,16 @@
+"""pyarallel on threads."""
+
+from contextlib import contextmanager
+
+from pyarallel import parallel_map
+
+from harness import WORKERS
+from harness.tasks import nothing
+
+NAME = "pyarallel"
+DISTRIBUTION = "pyarallel"
+
+
+@contextmanager
+def competitor():
+    yield lambda items: parallel_map(nothing, items, workers=WORKERS).values()
