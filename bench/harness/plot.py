@@ -10,9 +10,11 @@ from .verdicts import number_text
 
 WIDTH, LEFT, RIGHT = 760, 270, 660
 ROW = 22
+# Where nobody says what the ground is like, greys that can be read on both.
 STYLE = """<style>
-text{font:12px system-ui,sans-serif;fill:#333}.t{font-weight:600}.s{fill:#666}.g{stroke:#888;stroke-opacity:.25}.w{stroke:#333}
+text{font:12px system-ui,sans-serif;fill:#777}.t{font-weight:600}.g{stroke:#888;stroke-opacity:.25}.w{stroke:#777}
 .o{fill:#d9730d;stroke:#d9730d}.p{fill:#7d9cc0;stroke:#7d9cc0}
+@media(prefers-color-scheme:light){text{fill:#333}.s{fill:#666}.w{stroke:#333}}
 @media(prefers-color-scheme:dark){text{fill:#ddd}.s{fill:#aaa}.w{stroke:#ddd}}
 </style>"""
 COLOURS = ("#d9730d", "#4a86c5", "#3d9a6b", "#a06cc9", "#c9564a", "#8a8a3a", "#4aa8a8", "#c76a9e", "#808080")
