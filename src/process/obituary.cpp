@@ -37,7 +37,12 @@ const char* hint(int signal) {
 
 std::string how(const ending& end) {
   if (end.broke_protocol) return "was killed because it wrote into the engine's memory";
-  if (end.closed_channel) return "closed its channel: the task closed all descriptors or called exec";
+  // Whoever dies closes its channel too, and that may be seen first. A signal that is not our own SIGKILL says more.
+  if (end.closed_channel && (!end.known || end.signal == 0 || end.signal == SIGKILL)) {
+    std::string text = "closed its channel: the task closed all descriptors or called exec";
+    if (end.known && end.signal == 0) text += ", and exited with code " + std::to_string(end.exit_code);
+    return text;
+  }
   if (end.with_zygote) return "went with its zygote, which was killed";
   if (!end.known) return "ended; its exit status is unknown";
   if (end.signal != 0) {
