@@ -60,18 +60,19 @@ void translate_exception() noexcept {
   }
 }
 
-run::run(job_options options, PyObject* items, index window, bool ordered) : job_(std::move(options)) {
+run::run(job_options options, PyObject* items, index window, bool ordered)
+    : job_(std::move(options)), window_(window) {
   rules_.stream = job_.stream();
   if (!job_.open(items)) throw raised{};
   rules_.total = job_.total_tasks();
-  rules_.window = std::max<index>(1, (window + job_.chunk() - 1) / job_.chunk());
   rules_.ordered = ordered;
   rules_.deadline = job_.deadline();
   job_.policies().apply(rules_);
 }
 
-void run::begin(where executor, std::uint64_t function_id) {
+void run::begin(where executor, std::uint64_t function_id, index workers) {
   job_.place(executor, function_id);
+  rules_.window = std::max<index>(1, (window_of(workers) + job_.chunk() - 1) / job_.chunk());
   job_.cut_off = [this] {
     if (driver_) driver_->stop(true);
   };
@@ -79,9 +80,17 @@ void run::begin(where executor, std::uint64_t function_id) {
   if (job_.policies().stopped()) driver_->stop();
 }
 
+/// In items. An input that is looked up by index costs nothing to admit; of any other, and of a stream's outcomes, no
+/// more is held than keeps the workers busy.
+index run::window_of(index workers) const {
+  if (window_ != 0) return window_;
+  if (rules_.stream) return std::max<index>(1024, 64 * workers);
+  return rules_.total ? index{1} << 40 : std::max<index>(4096, 256 * workers);
+}
+
 void run::on_this_thread() {
   port_ = std::make_unique<engine::solo>(job_);
-  begin(where::here, 0);
+  begin(where::here, 0, 1);
 }
 
 void run::on_threads(std::uint32_t workers) {
@@ -93,11 +102,12 @@ void run::on_threads(std::uint32_t workers) {
       });
   passes->emplace(crew->pass());
   port_ = std::move(crew);
-  begin(where::threads, 0);
+  begin(where::threads, 0, workers);
 }
 
 void run::on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::byte> function,
                        std::span<const std::byte> state, nanos task_timeout) {
+  const index workers = pool->workers();
   auto port = std::make_unique<engine::process_port>(std::move(pool), job_, task_timeout);
   if (rules_.limit != nullptr) port->depth(1);
   processes_ = port.get();
@@ -105,7 +115,7 @@ void run::on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::
   if (!state.empty()) define(state);
   std::uint64_t id = processes_->define(function);
   job_.define = [this](PyObject* bytes) { define(bytes_of(bytes)); };
-  begin(where::processes, id);
+  begin(where::processes, id, workers);
 }
 
 void run::define(std::span<const std::byte> blob) {

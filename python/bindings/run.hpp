@@ -12,6 +12,7 @@ namespace centimane::python {
 /// Belongs to one thread at a time; refuses a second one. With the GIL, which is given away while it waits.
 class run : public std::enable_shared_from_this<run> {
  public:
+  /// window: in items; 0: as suits the executor.
   explicit run(job_options options, PyObject* items, index window, bool ordered);
   ~run();
   run(const run&) = delete;
@@ -43,7 +44,8 @@ class run : public std::enable_shared_from_this<run> {
   [[nodiscard]] job& work() noexcept { return job_; }
 
  private:
-  void begin(where executor, std::uint64_t function_id);
+  void begin(where executor, std::uint64_t function_id, index workers);
+  [[nodiscard]] index window_of(index workers) const;
   void leave(bool abandon);
   /// In a fork's copy: nothing of it may be touched, not even to take it down.
   void disown() noexcept;
@@ -51,6 +53,7 @@ class run : public std::enable_shared_from_this<run> {
   auto driving(Body body);
 
   job job_;
+  const index window_;
   policy::rules rules_;
   std::unique_ptr<engine::port> port_;
   engine::process_port* processes_ = nullptr;

@@ -26,9 +26,6 @@ R = TypeVar("R")
 Executor = Literal["thread", "process", "sequential"]
 Start = Literal["zygote", "fork"]
 
-DEFAULT_WINDOW = 1024
-"""Items that are taken from an iterator ahead of their outcomes."""
-
 _core.set_item_result(ItemResult)
 _NO_POLICIES = _core.Policies(
     attempts=1,
@@ -170,7 +167,7 @@ def _plan(
         ordered=ordered,
         executor="sequential" if in_order else executor,
         workers=workers or 1,
-        window=DEFAULT_WINDOW if window_size is None else _whole("window_size", window_size),
+        window=0 if window_size is None else _whole("window_size", window_size),
         chunk=chunk if executor == "process" and not here else 1,
         timeout=None if timeout is None else _seconds("timeout", timeout),
         task_timeout=None if task_timeout is None else _seconds("task_timeout", task_timeout),
@@ -387,7 +384,7 @@ def parallel_map(
         items: any iterable. Lists, tuples and ranges are read by index; others are pulled lazily, a window ahead.
         executor: "thread" for work that waits, "process" for work that computes, "sequential" for the caller's own thread.
         workers: how many threads or processes (one thread: the caller's own, in order); by default ``min(32, cpu_count() + 4)`` threads or ``cpu_count()`` processes.
-        window_size: the most items of an iterator that are taken ahead of their outcomes (default 1024).
+        window_size: the most items of an iterator that are taken ahead of their outcomes (by default 4096, or 256 a worker if that is more).
         batch_size: an older name of ``window_size``.
         chunksize: processes only: items that are sent, run and answered together. By default each goes alone, and is bundled
             on its way; a chunk shares the fate of its worker, and its items may share objects.
@@ -539,7 +536,8 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
 
     Args:
         ordered: yield in the order of the input instead of the order of completion.
-        window_size: the most items that are taken from the input and not yet taken from the stream (default 1024).
+        window_size: the most items that are taken from the input and not yet taken from the stream (by default 1024, or 64 a
+            worker if that is more).
         timeout: seconds for the whole stream; then it raises ``TimedOut``.
         max_errors: the stream ends after so many failed items.
 

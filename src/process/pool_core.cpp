@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
 #include "platform/clock.hpp"
 #include "platform/futex.hpp"
@@ -35,7 +36,8 @@ pool_core::pool_core(pool_rules rules)
     : rules_(std::move(rules)),
       supervisor_(supervisor::get()),
       fleet_(fleet_rules_of(rules_)),
-      places_(rules_.workers + 1) {
+      places_(rules_.workers + 1),
+      tempo_(rules_.workers, cpu_count()) {
   oom_before_ = platform::oom_kills();
   set_up_ = std::make_shared<const control_body>(rules_.set_up);
   // The first zygote is made on the caller's thread, where start="fork" finds the caller's memory, and where a failure

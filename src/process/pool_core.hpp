@@ -135,6 +135,8 @@ class pool_core final : public watched {
   void unlisten();
   void announce();
   [[nodiscard]] bool anything_due() const;
+  /// One of a place's clocks is set: the supervisor looks at it by then. Clearing one costs a look in vain.
+  void by(nanos& clock, nanos when) { patience_ = std::min(patience_, clock = when); }
   /// What a descriptor of ours in the supervisor's epoll is.
   enum class watch : std::uint8_t { death = 1, control, zygote_socket, zygote_death, bell };
   [[nodiscard]] std::uint64_t tag(watch what, std::uint32_t w) const;
@@ -158,6 +160,7 @@ class pool_core final : public watched {
   tempo tempo_;
   nanos skew_ = 0;  ///< how long the whole process was stopped
   nanos until_ = policy::never, supervisor_until_ = policy::never;
+  nanos patience_ = policy::never;  ///< no place's clock rings earlier
   std::uint64_t oom_before_ = 0;
   ending last_failed_start_;
   trouble why_failed_;  ///< of a fleet that has given up: what ends later, killed by us, is no reason

@@ -27,7 +27,7 @@ void pool_core::pump(nanos at) {
     }
     obey(what, at);
   }
-  for (const place& p : places_) until_ = std::min({until_, p.status_by, p.deaf_by, p.stack_look});
+  until_ = std::min(until_, patience_);
   if (until_ < supervisor_until_) {
     supervisor_until_ = until_;
     supervisor_->kick();
@@ -160,7 +160,7 @@ void pool_core::report(const policy::order& what) {
   trouble why;
   if (what.how == policy::outcome::overtime && p != nullptr && p->ring) {
     p->text_before = p->ring->text().size();
-    p->stack_look = now();
+    by(p->stack_look, now());
     p->stack_by = policy::later(p->stack_look, rules_.stack_patience);
     p->stack_latest = policy::later(p->stack_by, starved_patience);
     p->held_report = what;  // until its stack is there

@@ -55,7 +55,7 @@ void pool_core::happened(std::uint64_t tagged, bool readable, bool writable) {
       if (stale) break;
       supervisor_->unwatch(places_[w].pidfd.get());
       places_[w].dead = true;
-      places_[w].status_by = policy::later(at, status_patience);
+      by(places_[w].status_by, policy::later(at, status_patience));
       hear_zygote(at);  // the status is often there already
       break;
   }
@@ -86,12 +86,15 @@ void pool_core::slept(nanos gap) {
 }
 
 void pool_core::check_clocks(nanos at) {
+  if (at < patience_) return;
   for (std::uint32_t w = 0; w < places_.size(); ++w) {
     place& p = places_[w];
     if (p.stack_by != policy::never && at >= p.stack_look) collect_stack(w, at);
     if (at >= p.deaf_by) condemn_deaf(w, at);
     if (p.dead && at >= p.status_by) bury(w, at);  // its status does not come: unknown
   }
+  patience_ = policy::never;
+  for (const place& p : places_) patience_ = std::min({patience_, p.status_by, p.deaf_by, p.stack_look});
 }
 
 // ---- zygote
@@ -244,7 +247,7 @@ void pool_core::hear_worker(std::uint32_t w, nanos at) {
                           // waits for it
     p.deaf = true;
     supervisor_->unwatch(p.control.get());
-    p.deaf_by = policy::later(at, deaf_patience);
+    by(p.deaf_by, policy::later(at, deaf_patience));
   }
 }
 
@@ -326,7 +329,7 @@ void pool_core::collect_stack(std::uint32_t w, nanos at) {
   std::string text = p.ring->text();
   const bool whole = text.size() > p.text_before && text.ends_with(end_of_stack);
   if (!whole && (at < p.stack_by || (at < p.stack_latest && platform::wants_processor(p.pid)))) {
-    p.stack_look = policy::later(at, stack_step);
+    by(p.stack_look, policy::later(at, stack_step));
     return;
   }
   if (whole) text.resize(text.size() - end_of_stack.size());
