@@ -48,8 +48,8 @@ void channel_world::begin() {
   m_.hold_bytes(channel_->memory().result + layout::result_bytes_at(), plan_.shape.result_bytes);
   items_ = {};
   queue_begin_ = 0;
-  queue_end_ = plan_.items;
-  for (unsigned i = 0; i < plan_.items; ++i) queue_[i] = i;
+  queue_end_ = static_cast<std::uint8_t>(plan_.items);
+  for (std::uint8_t i = 0; i < queue_end_; ++i) queue_[i] = i;
   held_begin_ = held_end_ = 0;
   limit_ = plan_.shape.first;
   take_backs_ = plan_.take_backs;
@@ -85,10 +85,12 @@ void channel_world::drive() {
   while (settled() < plan_.items && !buried_) {
     std::array<std::pair<act, unsigned>, 16> may{};
     unsigned n = 0;
-    const unsigned queued = queue_end_ - queue_begin_, held = held_end_ - held_begin_;
+    const auto queued = static_cast<unsigned>(queue_end_ - queue_begin_),
+               held = static_cast<unsigned>(held_end_ - held_begin_);
     if (held > 0) may[n++] = {act::nap, 0};
     if (!closing_) {
-      for (unsigned k = 1; k <= std::min({plan_.bundle, queued, plan_.held - held}); ++k) may[n++] = {act::send, k};
+      const unsigned most = std::min({plan_.bundle, queued, plan_.held - held});
+      for (unsigned k = plan_.together && most > 0 ? most : 1; k <= most; ++k) may[n++] = {act::send, k};
     }
     for (unsigned k = 1; k <= std::min({2U, held}) && take_backs_ > 0 && !closing_; ++k) may[n++] = {act::take_back, k};
     if (held > 0 && peeks_ > 0) may[n++] = {act::peek, 0};
@@ -129,7 +131,7 @@ void channel_world::send(unsigned n) {
   std::array<std::byte, longest_body> body{};
   unsigned sent = 0;
   for (; sent < n; ++sent) {
-    const unsigned i = queue_[queue_begin_];
+    const std::uint8_t i = queue_[queue_begin_];
     fill(reinterpret_cast<unsigned char*>(body.data()), false, i, plan_.task_body);
     if (!channel_->append({0, 0, i, 1, 0}, std::span(body).first(plan_.task_body))) break;
     ++queue_begin_;
@@ -146,7 +148,7 @@ void channel_world::take_back(unsigned n) {
   const std::uint32_t taken = channel_->take_back(n);
   m_.require(taken <= n, "more was taken back than asked for");
   for (std::uint32_t k = 0; k < taken; ++k) {
-    const unsigned i = held_[--held_end_];
+    const std::uint8_t i = held_[--held_end_];
     --limit_;
     items_[i].in_channel = false;
     m_.require(items_[i].at == phase::none, "an item that had begun is taken back");
@@ -156,7 +158,7 @@ void channel_world::take_back(unsigned n) {
 
 /// As a pool's driver sleeps (pool_core::wait).
 void channel_world::nap() {
-  const unsigned held = held_end_ - held_begin_;
+  const auto held = static_cast<unsigned>(held_end_ - held_begin_);
   channel_->ring_from(held == 1 || m_.choose(2) == 0 ? 1 : held);
   bell_->announce();
   if (!channel_->due()) bell_->sleep(policy::never);
@@ -187,7 +189,7 @@ void channel_world::look() {
   if (!s.begun) return;
   m_.require(held_begin_ != held_end_, "a task has begun of none");
   item& first = items_[held_[held_begin_]];
-  m_.require(first.at >= s.at, "a task is said to be further than it is");
+  m_.require(first.next >= s.at, "a task is said to be further than it is");
   if (plan_.timed) m_.require(s.since >= first.opened_at, "a task is said to have begun before it did");
   if (s.at == phase::run) {
     first.asked_to_stop = true;
@@ -244,10 +246,12 @@ void channel_world::one() {
   item& it = items_[i];
   m_.require(it.in_channel, "an item runs that is not in the channel");
   m_.require(it.number == worker_->number(), "an item runs under another number");
+  it.next = phase::open;
+  it.opened_at = plan_.timed ? 1 : 0;
   worker_->open();
   it.at = phase::open;
-  it.opened_at = plan_.timed ? 1 : 0;
   m_.require(right(worker_->body(), false, i), "a task is not the bytes that were written");
+  it.next = phase::run;
   worker_->running();
   it.at = phase::run;
   ++it.runs;
@@ -256,6 +260,7 @@ void channel_world::one() {
     if (worker_->stop_requested()) m_.require(it.asked_to_stop, "a task is asked to stop in another's place");
     if (worker_->soft_stop_due()) m_.require(it.asked_to_stop, "a task is interrupted in another's place");
   }
+  it.next = phase::write;
   worker_->writing();
   it.at = phase::write;
   if (plan_.recycle && !wished_) {

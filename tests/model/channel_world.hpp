@@ -32,6 +32,7 @@ struct plan {
   engine::channel_shape shape;
   unsigned items;           ///< at most 6
   unsigned bundle = 1;      ///< tasks of a bundle, at most
+  bool together = false;    ///< as many as there may be
   unsigned held = 6;        ///< tasks in flight, at most
   unsigned take_backs = 0;  ///< of 1 or 2 tasks each
   unsigned peeks = 0;       ///< drains without a sleep before
@@ -64,7 +65,8 @@ class channel_world {
     ordinal number = 0;
     bool in_channel = false, settled = false, blamed = false, sent_again = false, asked_to_stop = false;
     unsigned runs = 0;
-    phase at = phase::none;
+    phase at = phase::none;    ///< what has been said of it
+    phase next = phase::none;  ///< what has been said, or is being said
     std::int64_t opened_at = 0;
   };
 
@@ -101,8 +103,8 @@ class channel_world {
   std::optional<engine::channel_worker> worker_;
   std::array<item, most_items> items_;
   /// Items to send, and those in the channel, in order.
-  std::array<unsigned, 32> queue_{}, held_{};
-  unsigned queue_begin_ = 0, queue_end_ = 0, held_begin_ = 0, held_end_ = 0;
+  std::array<std::uint8_t, 24> queue_{}, held_{};
+  std::uint8_t queue_begin_ = 0, queue_end_ = 0, held_begin_ = 0, held_end_ = 0;
   ordinal limit_ = 0;
   unsigned take_backs_ = 0, peeks_ = 0, looks_ = 0;
   bool closing_ = false, buried_ = false, wished_ = false;

@@ -66,6 +66,7 @@ void machine::run() {
   now_.spurious_left = settings_.spurious;
   open_ = 0;
   events_.clear();
+  events_.reserve(settings_.longest);
   plain_.clear();
   fibers_[driver].prepare(main_of_driver);
   fibers_[worker].prepare(main_of_worker);

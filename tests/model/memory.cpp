@@ -153,7 +153,7 @@ void memory::learn(thread to, thread from) {
 /// the number of these that it has passed.
 struct memory::unknown {
   struct {
-    std::array<std::uint32_t, 4 * size / 8> clocks{};
+    std::array<std::uint32_t, 2 * size / 8> clocks;
     std::size_t count = 0;
   } of[2];
   void add(thread t, std::uint32_t clock) {
@@ -161,6 +161,13 @@ struct memory::unknown {
     if (mine.count > 0 && mine.clocks[mine.count - 1] == clock) return;
     if (mine.count == mine.clocks.size()) std::abort();
     mine.clocks[mine.count++] = clock;
+  }
+  void sort() {
+    for (auto& o : of) {
+      const auto end = o.clocks.begin() + static_cast<std::ptrdiff_t>(o.count);
+      std::sort(o.clocks.begin(), end);
+      o.count = static_cast<std::size_t>(std::unique(o.clocks.begin(), end) - o.clocks.begin());
+    }
   }
   [[nodiscard]] std::uint64_t passed(thread t, std::uint32_t clock) const {
     const auto* begin = of[t].clocks.data();
@@ -170,23 +177,27 @@ struct memory::unknown {
 
 std::uint64_t memory::state_of_bytes(unknown& some) const {
   const auto open = [&](thread t, std::uint32_t when) { return when > now_.knows[1 - t].clock[t]; };
-  for (const cell& c : now_.cells) {
+  std::array<std::uint16_t, size / 8> cells;
+  std::size_t count = 0;
+  for (std::size_t k = 0; k < now_.cells.size(); ++k) {
+    const cell& c = now_.cells[k];
+    bool any = false;
     for (thread t = 0; t < 2; ++t) {
-      if (open(t, c.written[t])) some.add(t, c.written[t]);
-      if (open(t, c.read[t])) some.add(t, c.read[t]);
+      for (const std::uint32_t when : {c.written[t], c.read[t]}) {
+        if (!open(t, when)) continue;
+        some.add(t, when);
+        any = true;
+      }
     }
+    if (any) cells[count++] = static_cast<std::uint16_t>(k);
   }
-  for (auto& o : some.of) {
-    std::sort(o.clocks.begin(), o.clocks.begin() + static_cast<std::ptrdiff_t>(o.count));
-    o.count = static_cast<std::size_t>(
-        std::unique(o.clocks.begin(), o.clocks.begin() + static_cast<std::ptrdiff_t>(o.count)) - o.clocks.begin());
-  }
-  std::uint64_t h = mix(0, std::span(bytes_of_all));
-  for (const cell& c : now_.cells) {
-    std::uint64_t all = 0;
+  some.sort();
+  std::uint64_t h = mix(0, std::span<const std::byte>(bytes_of_all));
+  for (std::size_t n = 0; n < count; ++n) {
+    const cell& c = now_.cells[cells[n]];
+    std::uint64_t all = cells[n];
     for (thread t = 0; t < 2; ++t) {
-      all = all << 16 | (open(t, c.written[t]) ? some.passed(t, c.written[t]) : 0U);
-      all = all << 16 | (open(t, c.read[t]) ? some.passed(t, c.read[t]) : 0U);
+      for (const std::uint32_t when : {c.written[t], c.read[t]}) all = all << 12 | (open(t, when) ? some.passed(t, when) : 0U);
     }
     h = mix(h, all);
   }

@@ -33,7 +33,7 @@ using stamp = std::uint8_t;  ///< the how manieth value of a location; 0: the ze
 
 class memory {
  public:
-  static constexpr std::size_t size = 2048;
+  static constexpr std::size_t size = 1536;
   static constexpr std::size_t most_locations = 40, most_stores = 400;
 
   /// Begins anew: zeros everywhere, nobody knows anything.
