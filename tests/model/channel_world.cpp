@@ -96,6 +96,7 @@ void channel_world::drive() {
     if (held > 0 && peeks_ > 0) may[n++] = {act::peek, 0};
     if (looks_ > 0) may[n++] = {act::look, 0};
     if (plan_.early_close && queued == 0 && !closing_) may[n++] = {act::close, 0};
+    m_.require(n > 0, "the driver has lost an item");
     m_.nothing_in_hand();
     const auto [what, many] = may[m_.choose(n)];
     switch (what) {
