@@ -97,9 +97,9 @@ tsan: packages-test  ## the C++ tests under ThreadSanitizer
 	cmake --build --preset tsan -j $(JOBS)
 	$(guard) 2400 tools/tsan.sh ctest --preset tsan -j $(JOBS)
 
-simulate: packages-test  ## both machines under simulated time at full length, and the mutation check
+simulate: packages-test  ## both machines under simulated time at full length, the channel's model, and the mutation checks
 	@cmake --preset dev --log-level=WARNING >/dev/null
-	@cmake --build --preset dev -j $(JOBS) --target run_simulation fleet_simulation joint_simulation
+	@cmake --build --preset dev -j $(JOBS) --target run_simulation fleet_simulation joint_simulation channel_model
 	@tools/simulate.sh build/dev/tests/simulation $(PYTHON)
 
 clang: packages-lint  ## the C++ tests, built by clang

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The simulations at full length, spread over the processors, each history from its own seed; then the mutation check.
+# The simulations at full length, spread over the processors, each history from its own seed; the channel's model; then the mutation
+# checks.
 #
 #   tools/simulate.sh FOLDER PYTHON     FOLDER: where the simulation programs were built
 #
@@ -30,6 +31,8 @@ simulate() {
 simulate run_simulation "${RUN_HISTORIES:-10000000}"
 simulate fleet_simulation "${FLEET_HISTORIES:-1000000}"
 simulate joint_simulation "${JOINT_HISTORIES:-200000}"
+"$folder/../model/channel_model"
 for machine in run fleet; do
   "$python" tests/simulation/mutate.py "$machine" --jobs "$jobs"
 done
+"$python" tests/model/mutate.py --jobs "$jobs"

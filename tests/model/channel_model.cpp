@@ -4,7 +4,8 @@
 //   channel_model [--plan=NAME] [--long] [--weaken=SITE,SITE…:FROM:TO]… [--sites] [--quiet]
 //
 // --long: larger plans, for minutes. --weaken: at these places of the program (as --sites prints them) the order FROM
-// becomes TO; mutate.py asks for it. The exit status is 1 if a promise is broken; the history that breaks it is printed.
+// becomes TO; mutate.py asks for it. The exit status is 1 if a promise is broken; the history that breaks it is
+// printed.
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -68,13 +69,20 @@ int check(int count, char** arguments) {
   settings s;
   for (int k = 1; k < count; ++k) {
     const std::string_view a = arguments[k];
-    if (a.starts_with("--plan=")) only = a.substr(7);
-    else if (a == "--long") large = true;
-    else if (a == "--sites") sites = true;
-    else if (a == "--quiet") quiet = true;
-    else if (a.starts_with("--weaken=")) read_weakened(a.substr(9), s.weakened);
-    else if (a.starts_with("--most=")) s.most_states = std::strtoul(a.data() + 7, nullptr, 10);
-    else return std::fprintf(stderr, "unknown: %s\n", arguments[k]), 2;
+    if (a.starts_with("--plan="))
+      only = a.substr(7);
+    else if (a == "--long")
+      large = true;
+    else if (a == "--sites")
+      sites = true;
+    else if (a == "--quiet")
+      quiet = true;
+    else if (a.starts_with("--weaken="))
+      read_weakened(a.substr(9), s.weakened);
+    else if (a.starts_with("--most="))
+      s.most_states = std::strtoul(a.data() + 7, nullptr, 10);
+    else
+      return std::fprintf(stderr, "unknown: %s\n", arguments[k]), 2;
   }
   machine& m = the_machine();
   s.mortal = true;  // may die: histories without a death are among those
@@ -101,8 +109,8 @@ int check(int count, char** arguments) {
       return 1;
     }
     if (!quiet && !sites) {
-      std::printf("%-8s %9zu states %9zu runs %6.1f s%s  %s\n", p.name, f.states, f.runs,
-                  seconds, f.complete ? "" : " (cut short)", p.about);
+      std::printf("%-8s %9zu states %9zu runs %6.1f s%s  %s\n", p.name, f.states, f.runs, seconds,
+                  f.complete ? "" : " (cut short)", p.about);
       std::fflush(stdout);
     }
   }

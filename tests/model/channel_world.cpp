@@ -226,9 +226,9 @@ void channel_world::serve() {
     m_.nothing_in_hand();
     switch (worker_->claim()) {
       case channel_worker::next::closing:
-        m_.require(held_begin_ == held_end_ || std::none_of(items_.begin(), items_.end(), [](const item& i) {
-                     return i.in_channel && i.runs == 0;
-                   }), "a worker leaves beside work");
+        m_.require(held_begin_ == held_end_ || std::none_of(items_.begin(), items_.end(),
+                                                            [](const item& i) { return i.in_channel && i.runs == 0; }),
+                   "a worker leaves beside work");
         return;
       case channel_worker::next::dry:
         worker_->sleep();

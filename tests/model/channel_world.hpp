@@ -1,7 +1,8 @@
-// A channel between a driver that may do anything a driver does, within a plan, and a worker that serves, with what must
-// hold of them whatever happens:
+// A channel between a driver that may do anything a driver does, within a plan, and a worker that serves, with what
+// must hold of them whatever happens:
 //
-// - each item ends in one outcome: its result, read once, byte for byte; or blame; or it is sent again, not having begun
+// - each item ends in one outcome: its result, read once, byte for byte; or blame; or it is sent again, not having
+// begun
 // - what the driver took back never runs; what runs was sent, under that number, and runs once
 // - a death is blamed on the item that had begun, with its phase; on none if none had
 // - a worker asked to stop was asked for the task in hand; a wish to be replaced is seen with the result behind it
@@ -30,13 +31,13 @@ struct plan {
   const char* name;
   const char* about;
   engine::channel_shape shape;
-  unsigned items;           ///< at most 6
-  unsigned bundle = 1;      ///< tasks of a bundle, at most
-  bool together = false;    ///< as many as there may be
-  unsigned held = 6;        ///< tasks in flight, at most
-  unsigned take_backs = 0;  ///< of 1 or 2 tasks each
-  unsigned peeks = 0;       ///< drains without a sleep before
-  unsigned looks = 0;       ///< at a worker that may be alive; it is asked to stop if a task runs
+  unsigned items;            ///< at most 6
+  unsigned bundle = 1;       ///< tasks of a bundle, at most
+  bool together = false;     ///< as many as there may be
+  unsigned held = 6;         ///< tasks in flight, at most
+  unsigned take_backs = 0;   ///< of 1 or 2 tasks each
+  unsigned peeks = 0;        ///< drains without a sleep before
+  unsigned looks = 0;        ///< at a worker that may be alive; it is asked to stop if a task runs
   bool early_close = false;  ///< may say closing as soon as all is sent
   bool recycle = false;      ///< the worker asks to be replaced with its first result
   bool timed = false;
@@ -51,8 +52,12 @@ class channel_world {
   channel_world& operator=(const channel_world&) = delete;
 
   [[nodiscard]] program parts() {
-    return {[this] { begin(); }, [this] { drive(); }, [this] { serve(); }, [this] { end(); },
-            [this](const void* p) { return name(p); }, parts_of_state()};
+    return {[this] { begin(); },
+            [this] { drive(); },
+            [this] { serve(); },
+            [this] { end(); },
+            [this](const void* p) { return name(p); },
+            parts_of_state()};
   }
 
  private:

@@ -61,9 +61,7 @@ class fiber {
     bool started;
   };
   /// Below the caller's frame, with room for that of setjmp and for a red zone.
-  [[gnu::noinline]] static std::byte* below_here() {
-    return static_cast<std::byte*>(__builtin_frame_address(0)) - 512;
-  }
+  [[gnu::noinline]] static std::byte* below_here() { return static_cast<std::byte*>(__builtin_frame_address(0)) - 512; }
   static constexpr std::size_t stack_size = 64 * 1024;
   std::unique_ptr<std::byte[]> stack_;
   ucontext_t start_{};

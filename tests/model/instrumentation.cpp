@@ -1,6 +1,7 @@
 // What the compiler calls when it compiles with -fsanitize=thread: before each plain access, and instead of each atomic
 // one. Sanitized programs have ThreadSanitizer's library behind these names; here it is the machine. So the sources
-// under test are those of the library, to the letter, with the orders that they ask for. memcpy is wrapped by the linker
+// under test are those of the library, to the letter, with the orders that they ask for. memcpy is wrapped by the
+// linker
 // (--wrap), for compilers do not instrument it.
 //
 // Accesses to anything but the modelled memory are none of the model's business.
@@ -82,26 +83,26 @@ CENTIMANE_PLAIN(4)
 CENTIMANE_PLAIN(8)
 CENTIMANE_PLAIN(16)
 
-#define CENTIMANE_UPDATE(T, bits, name, how, builtin)                                        \
-  T __tsan_atomic##bits##_##name(volatile T* p, T with, int o) {                             \
-    if (!ours(p)) return builtin(p, with, __ATOMIC_SEQ_CST);                                 \
+#define CENTIMANE_UPDATE(T, bits, name, how, builtin)                                              \
+  T __tsan_atomic##bits##_##name(volatile T* p, T with, int o) {                                   \
+    if (!ours(p)) return builtin(p, with, __ATOMIC_SEQ_CST);                                       \
     return static_cast<T>(the_machine().update(bare(p), sizeof(T), as_order(o), FROM, how, with)); \
   }
-#define CENTIMANE_ATOMIC(T, bits)                                                                             \
-  T __tsan_atomic##bits##_load(const volatile T* p, int o) { return load(p, o, FROM); }                       \
-  void __tsan_atomic##bits##_store(volatile T* p, T value, int o) { store(p, value, o, FROM); }               \
-  CENTIMANE_UPDATE(T, bits, exchange, second, __atomic_exchange_n)                                            \
-  CENTIMANE_UPDATE(T, bits, fetch_add, sum, __atomic_fetch_add)                                               \
-  CENTIMANE_UPDATE(T, bits, fetch_sub, difference, __atomic_fetch_sub)                                        \
-  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* e, T d, int o, int f) {                 \
-    return exchange_if(p, e, d, false, o, f, FROM);                                                           \
-  }                                                                                                           \
-  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* p, T* e, T d, int o, int f) {                   \
-    return exchange_if(p, e, d, true, o, f, FROM);                                                            \
-  }                                                                                                           \
-  T __tsan_atomic##bits##_compare_exchange_val(volatile T* p, T e, T d, int o, int f) {                       \
-    exchange_if(p, &e, d, false, o, f, FROM); /* clang's form: what it read */                                \
-    return e;                                                                                                 \
+#define CENTIMANE_ATOMIC(T, bits)                                                               \
+  T __tsan_atomic##bits##_load(const volatile T* p, int o) { return load(p, o, FROM); }         \
+  void __tsan_atomic##bits##_store(volatile T* p, T value, int o) { store(p, value, o, FROM); } \
+  CENTIMANE_UPDATE(T, bits, exchange, second, __atomic_exchange_n)                              \
+  CENTIMANE_UPDATE(T, bits, fetch_add, sum, __atomic_fetch_add)                                 \
+  CENTIMANE_UPDATE(T, bits, fetch_sub, difference, __atomic_fetch_sub)                          \
+  int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* e, T d, int o, int f) {   \
+    return exchange_if(p, e, d, false, o, f, FROM);                                             \
+  }                                                                                             \
+  int __tsan_atomic##bits##_compare_exchange_weak(volatile T* p, T* e, T d, int o, int f) {     \
+    return exchange_if(p, e, d, true, o, f, FROM);                                              \
+  }                                                                                             \
+  T __tsan_atomic##bits##_compare_exchange_val(volatile T* p, T e, T d, int o, int f) {         \
+    exchange_if(p, &e, d, false, o, f, FROM); /* clang's form: what it read */                  \
+    return e;                                                                                   \
   }
 CENTIMANE_ATOMIC(std::uint8_t, 8)
 CENTIMANE_ATOMIC(std::uint32_t, 32)

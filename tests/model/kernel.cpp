@@ -1,5 +1,6 @@
-// The system below a channel, for the model: memory behind descriptors, a futex, the bell's pipe, the clock. It stands in
-// for src/platform's sources of the same functions, and for the calls of src/process/bell.cpp (wrapped by the linker).
+// The system below a channel, for the model: memory behind descriptors, a futex, the bell's pipe, the clock. It stands
+// in for src/platform's sources of the same functions, and for the calls of src/process/bell.cpp (wrapped by the
+// linker).
 //
 // A system call takes effect at once and tells its caller nothing about memory: what a woken sleeper may read is up to
 // the atomic words alone. A write to the pipe is never refused: the worker rings once an epoch.
@@ -11,13 +12,13 @@
 #include <cerrno>
 
 #include "centimane/detail/words.hpp"
+#include "model/kernel.hpp"
 #include "model/machine.hpp"
 #include "platform/fd.hpp"
 #include "platform/futex.hpp"
 #include "platform/mapping.hpp"
 #include "platform/memfd.hpp"
 #include "platform/signal_hold.hpp"
-#include "model/kernel.hpp"
 
 namespace centimane::model {
 namespace {

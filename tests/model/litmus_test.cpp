@@ -1,6 +1,6 @@
 // Shows that the model of memory is that of C++: small programs of two threads whose outcomes are known, each explored;
-// all outcomes that the standard allows must come, and none that it forbids. The one exception, a load that reads a store
-// still to come, is at the end.
+// all outcomes that the standard allows must come, and none that it forbids. The one exception, a load that reads a
+// store still to come, is at the end.
 #include <gtest/gtest.h>
 
 #include <array>

@@ -214,8 +214,10 @@ void machine::wait_for_turn(standing how) {
       c.how = standing::free;
       return;
     }
-    if (how == standing::later || now_.all[other].how == standing::later) drop();  // belongs to a history seen elsewhere
-    if (how != standing::ended || now_.all[other].how != standing::ended) fail("lost wake-up: both ends wait for each other");
+    if (how == standing::later || now_.all[other].how == standing::later)
+      drop();  // belongs to a history seen elsewhere
+    if (how != standing::ended || now_.all[other].how != standing::ended)
+      fail("lost wake-up: both ends wait for each other");
     now_.alone = true;
     now_.self = driver;
     program_.end();

@@ -12,10 +12,10 @@
 // What has not happened to anybody but its own thread does not matter to a death: so the worker may die before each of
 // its effects (a store, a write, a system call, the end of a sleep), which is the same as before each of its accesses.
 #pragma once
+#include <setjmp.h>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <setjmp.h>
 #include <span>
 #include <string>
 #include <utility>
@@ -99,11 +99,11 @@ class machine {
   [[nodiscard]] bool running() const noexcept { return running_; }
   std::uint64_t load(const void* p, std::size_t bytes, order o, const void* from);
   void store(void* p, std::size_t bytes, std::uint64_t value, order o, const void* from);
-  std::uint64_t update(void* p, std::size_t bytes, order o, const void* from, std::uint64_t (*how)(std::uint64_t, std::uint64_t),
-                       std::uint64_t with);
+  std::uint64_t update(void* p, std::size_t bytes, order o, const void* from,
+                       std::uint64_t (*how)(std::uint64_t, std::uint64_t), std::uint64_t with);
   /// True: exchanged. False: `expected` holds what was read.
-  bool exchange_if(void* p, std::size_t bytes, std::uint64_t& expected, std::uint64_t desired, order success, order failure,
-                   bool weak, const void* from);
+  bool exchange_if(void* p, std::size_t bytes, std::uint64_t& expected, std::uint64_t desired, order success,
+                   order failure, bool weak, const void* from);
   void read(const void* p, std::size_t bytes);
   void write(void* p, std::size_t bytes);
 
@@ -111,8 +111,8 @@ class machine {
   [[nodiscard]] thread self() const noexcept { return now_.self; }
   /// What system calls are about: those about one thing make a difference to each other.
   enum : unsigned { no_object = 0, the_bell = 1, the_futex = 2, the_end = 4 };
-  /// A system call of the calling thread, which takes effect when this returns, until called() is called. It reads `word`
-  /// as the kernel sees it. Waits until `ready` says true, which then stays so until the thread goes on.
+  /// A system call of the calling thread, which takes effect when this returns, until called() is called. It reads
+  /// `word` as the kernel sees it. Waits until `ready` says true, which then stays so until the thread goes on.
   void call(const char* name, unsigned object, bool (*ready)() = nullptr, const void* word = nullptr);
   void called(std::uint64_t answer = 0);
   /// The newest value of a word, as the kernel sees it.
@@ -208,8 +208,8 @@ class machine {
   fiber outside_, fibers_[2];
   state now_;
   visited visited_;
-  std::vector<fork> forks_;        ///< their memory is kept for the next
-  std::size_t open_ = 0;           ///< how many there are
+  std::vector<fork> forks_;         ///< their memory is kept for the next
+  std::size_t open_ = 0;            ///< how many there are
   std::vector<unsigned> repeated_;  ///< a history that is gone through again, to be told
   bool telling_ = false;
   bool running_ = false;  ///< accesses come from the program

@@ -129,7 +129,8 @@ void memory::touch(thread t, const void* p, std::size_t bytes, bool writes) {
                       : "data race: bytes are read that the other end may be writing");
     }
     for (const std::size_t half : {2 * k, 2 * k + 1}) {
-      if (index_[half] != 0 && now_.words[index_[half] - 1U].latest != 0) complain("an atomic word is accessed plainly");
+      if (index_[half] != 0 && now_.words[index_[half] - 1U].latest != 0)
+        complain("an atomic word is accessed plainly");
     }
     (writes ? c.written : c.read)[t] = mine.clock[t];
   }
@@ -149,8 +150,8 @@ void memory::learn(thread to, thread from) {
 
 // ---- what can still matter
 
-/// Clocks are only ever compared with those of accesses that the other thread does not know of. So a clock is as good as
-/// the number of these that it has passed.
+/// Clocks are only ever compared with those of accesses that the other thread does not know of. So a clock is as good
+/// as the number of these that it has passed.
 struct memory::unknown {
   struct {
     std::array<std::uint32_t, 2 * size / 8> clocks;
@@ -197,7 +198,8 @@ std::uint64_t memory::state_of_bytes(unknown& some) const {
     const cell& c = now_.cells[cells[n]];
     std::uint64_t all = cells[n];
     for (thread t = 0; t < 2; ++t) {
-      for (const std::uint32_t when : {c.written[t], c.read[t]}) all = all << 12 | (open(t, when) ? some.passed(t, when) : 0U);
+      for (const std::uint32_t when : {c.written[t], c.read[t]})
+        all = all << 12 | (open(t, when) ? some.passed(t, when) : 0U);
     }
     h = mix(h, all);
   }

@@ -1,13 +1,13 @@
 // The memory of two threads as the C++20 memory model allows it to behave (RC11): each location keeps every value ever
-// stored in it, and a load may read any of them that is not older than what its thread knows of. Knowledge passes from a
-// release to the acquire that reads it, through chains of read-modify-writes too. Sequentially consistent operations
+// stored in it, and a load may read any of them that is not older than what its thread knows of. Knowledge passes from
+// a release to the acquire that reads it, through chains of read-modify-writes too. Sequentially consistent operations
 // take place in the order in which they are executed here; whoever explores must try each order.
 //
 // Bytes that are read and written plainly keep one value; two accesses of which one is a write, and of which neither is
 // known to the other, are a data race.
 //
-// Three limits. A load reads no store that is still to come: what a processor does that executes a store before an older
-// load (C++ allows it to relaxed operations only) is not seen. A location has one thread that stores to it, or is
+// Three limits. A load reads no store that is still to come: what a processor does that executes a store before an
+// older load (C++ allows it to relaxed operations only) is not seen. A location has one thread that stores to it, or is
 // changed by read-modify-writes alone, as the words of a channel are; else the order of stores would be one more thing
 // to explore. No fences: the project has none. The first is unlooked for, the others are refused aloud.
 #pragma once

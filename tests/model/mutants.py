@@ -30,15 +30,16 @@ MUTANTS = (
         _DRIVER,
         (
             ("  while (newest_ != appended_) describe(newest_++);\n", ""),
-            ("  limit_ += pending_;\n  pending_ = 0;\n", "  limit_ += pending_;\n  pending_ = 0;\n  while (newest_ != appended_) describe(newest_++);\n"),
+            (
+                "  limit_ += pending_;\n  pending_ = 0;\n",
+                "  limit_ += pending_;\n  pending_ = 0;\n  while (newest_ != appended_) describe(newest_++);\n",
+            ),
         ),
     ),
     Mutant(
         "taken back without regard to what is claimed",
         _DRIVER,
-        (
-            ("    const std::uint32_t unclaimed = limit_ - low(now);", "    const std::uint32_t unclaimed = held();"),
-        ),
+        (("    const std::uint32_t unclaimed = limit_ - low(now);", "    const std::uint32_t unclaimed = held();"),),
     ),
     Mutant(
         "sleeper looked for before publishing",
@@ -49,7 +50,10 @@ MUTANTS = (
                 "  const bool sleeps = worker().parked.load(std::memory_order_seq_cst) != 0;\n"
                 "  const std::uint64_t before_us = worker().claim.fetch_add",
             ),
-            ("  pending_ = 0;\n  wake_if(worker().parked.load(std::memory_order_seq_cst) != 0);\n", "  pending_ = 0;\n  wake_if(sleeps);\n"),
+            (
+                "  pending_ = 0;\n  wake_if(worker().parked.load(std::memory_order_seq_cst) != 0);\n",
+                "  pending_ = 0;\n  wake_if(sleeps);\n",
+            ),
         ),
     ),
     Mutant(
@@ -93,17 +97,45 @@ MUTANTS = (
     Mutant(
         "goes to sleep without a ring",
         _WORKER,
-        (("    bell_.ring_if_asleep();\n    platform::futex_wait(result_->park, park);\n  }\n", "    platform::futex_wait(result_->park, park);\n  }\n"),),
+        (
+            (
+                "    bell_.ring_if_asleep();\n    platform::futex_wait(result_->park, park);\n  }\n",
+                "    platform::futex_wait(result_->park, park);\n  }\n",
+            ),
+        ),
     ),
-    Mutant("closing wakes nobody", _DRIVER, (("  task().closing.store(1, std::memory_order_seq_cst);\n  wake_if(worker().parked.load(std::memory_order_seq_cst) != 0);\n", "  task().closing.store(1, std::memory_order_seq_cst);\n"),)),
+    Mutant(
+        "closing wakes nobody",
+        _DRIVER,
+        (
+            (
+                "  task().closing.store(1, std::memory_order_seq_cst);\n  wake_if(worker().parked.load(std::memory_order_seq_cst) != 0);\n",
+                "  task().closing.store(1, std::memory_order_seq_cst);\n",
+            ),
+        ),
+    ),
     Mutant(
         "leaves at closing without a second look for work",
         _WORKER_WAY,
-        (("      if (layout::low(now) == layout::high(now)) return next::closing;\n", "      return next::closing;\n"),),
+        (
+            (
+                "      if (layout::low(now) == layout::high(now)) return next::closing;\n",
+                "      return next::closing;\n",
+            ),
+        ),
     ),
     # ---- the bell
     Mutant("bell rung once in a life", _BELL, (("  if (++epoch_ == 0) epoch_ = 1;\n", "  epoch_ = 1;\n"),)),
-    Mutant("no ring for a result", _WORKER_WAY, (("  if (!layout::before(number_, task_->wake_at.load(std::memory_order_seq_cst))) bell_.ring_if_asleep();\n", ""),)),
+    Mutant(
+        "no ring for a result",
+        _WORKER_WAY,
+        (
+            (
+                "  if (!layout::before(number_, task_->wake_at.load(std::memory_order_seq_cst))) bell_.ring_if_asleep();\n",
+                "",
+            ),
+        ),
+    ),
     Mutant(
         "bell looked at before the result is published",
         _WORKER_WAY,
@@ -115,17 +147,28 @@ MUTANTS = (
             ),
         ),
     ),
-    Mutant("driver forgets that a parked worker rings no more", _DRIVER, (("  return before(wake_at_, published) || worker().parked.load(std::memory_order_seq_cst) != 0;", "  return before(wake_at_, published);"),)),
+    Mutant(
+        "driver forgets that a parked worker rings no more",
+        _DRIVER,
+        (
+            (
+                "  return before(wake_at_, published) || worker().parked.load(std::memory_order_seq_cst) != 0;",
+                "  return before(wake_at_, published);",
+            ),
+        ),
+    ),
     # ---- blame
-    Mutant("begun before it is said", _WORKER_WAY, (('  mark(phase::open);\n', ""),)),
-    Mutant("runs before it is said", _WORKER_WAY, (('  mark(phase::run);\n', ""),)),
-    Mutant("writes before it is said", _WORKER_WAY, (('  mark(phase::write);\n', ""),)),
+    Mutant("begun before it is said", _WORKER_WAY, (("  mark(phase::open);\n", ""),)),
+    Mutant("runs before it is said", _WORKER_WAY, (("  mark(phase::run);\n", ""),)),
+    Mutant("writes before it is said", _WORKER_WAY, (("  mark(phase::write);\n", ""),)),
     Mutant(
         "time of beginning stamped after the mark",
         _WORKER_WAY,
         (
-            ("    result_->since.store(platform::now(), std::memory_order_relaxed);\n  }\n  mark(phase::open);\n",
-             "    mark(phase::open);\n    result_->since.store(platform::now(), std::memory_order_relaxed);\n  } else {\n    mark(phase::open);\n  }\n"),
+            (
+                "    result_->since.store(platform::now(), std::memory_order_relaxed);\n  }\n  mark(phase::open);\n",
+                "    mark(phase::open);\n    result_->since.store(platform::now(), std::memory_order_relaxed);\n  } else {\n    mark(phase::open);\n  }\n",
+            ),
         ),
     ),
     Mutant(
@@ -144,7 +187,10 @@ MUTANTS = (
         "results counted before the claim",
         _DRIVER,
         (
-            ("  const ordinal published = high(worker().result_tail.load(std::memory_order_acquire));\n  const std::uint64_t stage", "  const std::uint64_t stage"),
+            (
+                "  const ordinal published = high(worker().result_tail.load(std::memory_order_acquire));\n  const std::uint64_t stage",
+                "  const std::uint64_t stage",
+            ),
             (
                 "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n",
                 "  const ordinal published = high(worker().result_tail.load(std::memory_order_acquire));\n"
@@ -152,11 +198,40 @@ MUTANTS = (
             ),
         ),
     ),
-    Mutant("stop without the task's number", _WORKER, (("  return asked != 0 && low(asked) == high(result_->stage.load(std::memory_order_relaxed));", "  return asked != 0;"),)),
+    Mutant(
+        "stop without the task's number",
+        _WORKER,
+        (
+            (
+                "  return asked != 0 && low(asked) == high(result_->stage.load(std::memory_order_relaxed));",
+                "  return asked != 0;",
+            ),
+        ),
+    ),
     # ---- room for results
-    Mutant("room never given back", _DRIVER, (("  give_back(std::memory_order_seq_cst);\n", ""), ("  if (unreturned_ >= shape_.result_bytes / 8) give_back(std::memory_order_release);\n", ""))),
-    Mutant("waits for room without a ring", _WORKER, (("    bell_.ring_if_asleep();\n    platform::futex_wait(result_->park, park);\n    refresh_head();\n", "    platform::futex_wait(result_->park, park);\n    refresh_head();\n"),)),
-    Mutant("no second look before waiting for room", _WORKER, (("  refresh_head();\n  if (!fits(size)) {\n    bell_", "  {\n    bell_"),)),
+    Mutant(
+        "room never given back",
+        _DRIVER,
+        (
+            ("  give_back(std::memory_order_seq_cst);\n", ""),
+            ("  if (unreturned_ >= shape_.result_bytes / 8) give_back(std::memory_order_release);\n", ""),
+        ),
+    ),
+    Mutant(
+        "waits for room without a ring",
+        _WORKER,
+        (
+            (
+                "    bell_.ring_if_asleep();\n    platform::futex_wait(result_->park, park);\n    refresh_head();\n",
+                "    platform::futex_wait(result_->park, park);\n    refresh_head();\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "no second look before waiting for room",
+        _WORKER,
+        (("  refresh_head();\n  if (!fits(size)) {\n    bell_", "  {\n    bell_"),),
+    ),
     Mutant("starts over on what is not read yet", _WORKER, (("  if (size > head_.offset) return false;\n", ""),)),
 )
 
