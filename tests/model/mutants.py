@@ -47,8 +47,10 @@ MUTANTS = (
         (
             (
                 "  const std::uint64_t before_us = worker().claim.fetch_add",
-                "  const bool sleeps = worker().parked.load(std::memory_order_seq_cst) != 0;\n"
-                "  const std::uint64_t before_us = worker().claim.fetch_add",
+                (
+                    "  const bool sleeps = worker().parked.load(std::memory_order_seq_cst) != 0;\n"
+                    "  const std::uint64_t before_us = worker().claim.fetch_add"
+                ),
             ),
             (
                 "  pending_ = 0;\n  wake_if(worker().parked.load(std::memory_order_seq_cst) != 0);\n",
@@ -72,8 +74,10 @@ MUTANTS = (
             ),
             (
                 "    bell_.ring_if_asleep();\n    platform::futex_wait(result_->park, park);\n  }\n",
-                "    bell_.ring_if_asleep();\n    const std::uint32_t park = result_->park.load(std::memory_order_seq_cst);\n"
-                "    platform::futex_wait(result_->park, park);\n  }\n",
+                (
+                    "    bell_.ring_if_asleep();\n    const std::uint32_t park = result_->park.load(std::memory_order_seq_cst);\n"
+                    "    platform::futex_wait(result_->park, park);\n  }\n"
+                ),
             ),
         ),
     ),
@@ -84,8 +88,10 @@ MUTANTS = (
             ("  result_->parked.store(1, std::memory_order_seq_cst);\n", ""),
             (
                 "    bell_.ring_if_asleep();\n    platform::futex_wait(result_->park, park);\n  }\n",
-                "    bell_.ring_if_asleep();\n    result_->parked.store(1, std::memory_order_seq_cst);\n"
-                "    platform::futex_wait(result_->park, park);\n  }\n",
+                (
+                    "    bell_.ring_if_asleep();\n    result_->parked.store(1, std::memory_order_seq_cst);\n"
+                    "    platform::futex_wait(result_->park, park);\n  }\n"
+                ),
             ),
         ),
     ),
@@ -178,8 +184,10 @@ MUTANTS = (
             ("  const std::uint64_t stage = worker().stage.load(std::memory_order_acquire);\n", ""),
             (
                 "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n  const ordinal published",
-                "  const std::uint64_t stage = worker().stage.load(std::memory_order_acquire);\n"
-                "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n  const ordinal published",
+                (
+                    "  const std::uint64_t stage = worker().stage.load(std::memory_order_acquire);\n"
+                    "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n  const ordinal published"
+                ),
             ),
         ),
     ),
@@ -193,8 +201,10 @@ MUTANTS = (
             ),
             (
                 "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n",
-                "  const ordinal published = high(worker().result_tail.load(std::memory_order_acquire));\n"
-                "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n",
+                (
+                    "  const ordinal published = high(worker().result_tail.load(std::memory_order_acquire));\n"
+                    "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n"
+                ),
             ),
         ),
     ),
