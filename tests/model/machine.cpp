@@ -140,10 +140,12 @@ bool machine::matters(const access& waiting, const access& done, bool wrote) con
 unsigned machine::decide(unsigned n, unsigned where) {
   if (n == 1) return 0;
   if (!telling_) {
+    running_ = false;  // what is read here is read by us
     std::uint64_t h = where << 8 | now_.spurious_left << 2 | (now_.dead ? 2U : 0U) | now_.self;
     for (const context& c : now_.all) h = mix(mix(h, c.history), static_cast<std::uint64_t>(c.how));
     for (const auto& part : program_.parts) h = mix(h, part);
     if (!visited_.insert(mix(h, memory_.state()))) drop();
+    running_ = true;
   }
   return take(n);
 }
@@ -161,6 +163,7 @@ unsigned machine::take(unsigned n) {
 }
 
 void machine::put_aside(fork& f) {
+  running_ = false;  // these copies are our own
   fibers_[now_.self].stands_here();
   f.pieces = {{memory_.saved(), memory_.saved_size()}, {memory::data(), memory::size}};
   f.pieces.push_back(std::as_writable_bytes(std::span(&now_, 1)));
@@ -171,6 +174,7 @@ void machine::put_aside(fork& f) {
   f.pieces.insert(f.pieces.end(), program_.parts.begin(), program_.parts.end());
   f.bytes.clear();
   for (const auto& piece : f.pieces) f.bytes.insert(f.bytes.end(), piece.begin(), piece.end());
+  running_ = true;
 }
 
 void machine::put_back(fork& f) {

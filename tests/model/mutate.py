@@ -212,6 +212,11 @@ def main() -> int:
         copy_sources(tree)
         healthy = {s: compile_one(tree, asked.compiler, s) for s in [*INSTRUMENTED, *PLAIN]}
         program = link(tree, asked.compiler, healthy)
+        told = verdict(program, *long)
+        if told:
+            print(f"ERROR     the unbroken channel: {told}")
+            return 1
+        print("the unbroken channel keeps its promises", flush=True)
         if not asked.rules:
             bad += try_orders(program, asked.only, asked.jobs, long)
         if not asked.orders:
