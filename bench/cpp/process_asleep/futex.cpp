@@ -1,0 +1,8 @@
+#include "futex_link.hpp"
+
+namespace {
+
+using link = bench::futex_link;
+const bench::entry here("two futexes, no queue", link::version, bench::make<bench::linked_asleep<link>>);
+
+}  // namespace

@@ -1,0 +1,8 @@
+#include "boost_queue_link.hpp"
+
+namespace {
+
+using link = bench::boost_queue_link;
+const bench::entry here("Boost.Interprocess message_queue", link::version, bench::make<bench::linked_map<link>>, 0.2);
+
+}  // namespace

@@ -1,0 +1,20 @@
+#include "centimane/process_pool.hpp"
+
+#include "bench.hpp"
+#include "futures.hpp"
+
+namespace {
+
+class pool {
+ public:
+  auto submit(int i) {
+    return pool_.submit([](int x) { return x + 1; }, i);
+  }
+
+ private:
+  centimane::process_pool pool_{bench::workers};
+};
+
+const bench::entry here("centimane", CENTIMANE_VERSION, bench::make<bench::all_futures<pool>>);
+
+}  // namespace
