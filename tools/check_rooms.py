@@ -23,7 +23,7 @@ EXECUTOR = {"platform", "memory", "policy", "wire"}
 # room: (rooms it may include besides itself, headers beyond those). `run/port.hpp` and the payload are the executors' interface: it is
 # declared above them and implemented by them. A name that ends in "/" stands for all headers below it.
 MAY_INCLUDE: dict[str, tuple[set[str], set[str]]] = {
-    "platform": (set(), ENGINE | {"centimane/cpu_count.hpp"}),
+    "platform": (set(), ENGINE | {"centimane/cpu_count.hpp", "centimane/detail/large_memory.hpp"}),
     "wire": (set(), ENGINE | {"centimane/detail/codec_builtin.hpp"}),
     "policy": (set(), LEAVES),
     "memory": ({"platform"}, ENGINE),

@@ -83,7 +83,9 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
       how.executor.which() == executor::kind::sequential ||
       (how.executor.which() == executor::kind::thread && how.workers == 1 && how.executor.pool() == nullptr);
   if (in_order) {
-    p.where = std::make_unique<engine::solo>(work);
+    // A stream's consumer sees an item before the next is run.
+    const bool each_alone = p.limit.has_value() || how.chunk_size == 1 || how.stream || work.wants_each();
+    p.where = std::make_unique<engine::solo>(work, each_alone);
   } else if (how.executor.which() == executor::kind::thread) {
     auto* given = static_cast<thread_pool*>(how.executor.pool());
     thread_pool& pool = given != nullptr ? *given : threads_for(how.workers);

@@ -1,10 +1,17 @@
 #include "centimane/this_task.hpp"
 
+#include "centimane/detail/map_core.hpp"
 #include "process/worker.hpp"
 #include "thread/thread_place.hpp"
 
 namespace centimane {
 inline namespace v0 {
+namespace detail {
+
+const std::atomic<bool>* stop_flag() noexcept { return here().stop; }
+
+}  // namespace detail
+
 namespace this_task {
 
 bool stop_requested() noexcept {

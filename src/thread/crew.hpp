@@ -67,10 +67,12 @@ class crew final : public port {
 /// In order, on the driver's thread: workers=1, executor "sequential".
 class solo final : public port {
  public:
-  explicit solo(payload& work);
+  /// each_alone: one item at a time, so that the policy, and callbacks, have their say between two of them. Else up to
+  /// 100 us of work are run in a row, but never past an item that fails.
+  explicit solo(payload& work, bool each_alone = true);
   ~solo() override;
   index room() override;
-  /// The item runs in the next collect().
+  /// They run in the next calls of collect().
   void start(index first, index n, std::uint32_t attempt) override;
   void recall(bool hard) override;
   bool collect(events& to) override;

@@ -76,8 +76,9 @@ crew_core::span crew_core::take() {
   span& front = queue_.front();
   index n = 1;
   if (!each_alone_ && front.attempt == 1) {
-    // Towards the end chunks shrink, so that the last ones end together.
-    n = std::min({front.count, grain_, std::max<index>(1, queued_ / (2 * index{workers_}))});
+    // Towards the end chunks shrink, so that the last ones end together; not below what is worth taking the lock for.
+    const index least = std::max<index>(1, grain_ / 32);
+    n = std::min({front.count, grain_, std::max(least, queued_ / (2 * index{workers_}))});
   }
   const span mine{front.first, n, front.attempt};
   front.first += n;

@@ -39,12 +39,12 @@ bool helps_out() noexcept { return here().depth > 1; }
 
 pool_core::pool_core(std::size_t n, thread_pool::error_handler on_error)
     : born_(platform::fork_generation()),
-      queue_(ring_capacity),
+      queue_(ring_capacity, n),
       on_error_(on_error ? std::move(on_error) : &to_stderr) {
   try {
     for (std::size_t i = 0; i < n; ++i) {
       worker& w = workers_.emplace_back();
-      w.thread = std::thread([this, &w] { live(w); });
+      w.thread = std::thread([this, &w, i] { live(w, i); });
     }
   } catch (...) {
     close();
@@ -66,7 +66,7 @@ void pool_core::close() noexcept {
 
 void pool_core::cancel_queued() noexcept {
   small_function task;
-  while (queue_.pop(task)) task.reset();
+  while (queue_.pop(task) != task_ring::popped::none) task.reset();
 }
 
 bool pool_core::ours() const noexcept { return platform::fork_generation() == born_; }
@@ -77,21 +77,25 @@ void pool_core::push(small_function&& task) {
         "this thread pool belongs to the process that this one was forked from; its threads do not exist here: make a "
         "new pool after the fork");
   }
-  queue_.push(std::move(task));
-  parking_.notify([this] { return more(); });
+  // A task of this pool does not wait for room: it may be what keeps a worker from making some.
+  queue_.push(std::move(task), works_for(this) ? task_ring::patience::none : task_ring::patience::some);
+  notify();
   // Whoever sees `closing_` last, the submitter or close(), takes the task out again.
   if (closing_.load()) cancel_queued();
 }
 
+void pool_core::notify() {
+  parking_.notify([this] { return more(); });
+}
+
 bool pool_core::run_one() {
   small_function task;
-  if (!queue_.pop(task)) return false;
-  run(task);
+  if (queue_.pop(task) == task_ring::popped::none) return false;
+  run(task, here());
   return true;
 }
 
-void pool_core::run(small_function& task) noexcept {
-  thread_place& place = here();
+void pool_core::run(small_function& task, thread_place& place) noexcept {
   const auto* outer = std::exchange(place.stop, nullptr);
   ++place.depth;
   try {
@@ -103,8 +107,9 @@ void pool_core::run(small_function& task) noexcept {
   place.stop = outer;
 }
 
-void pool_core::live(worker& me) {
+void pool_core::live(worker& me, std::size_t index) {
   thread_place& place = here();
+  place.claim = &queue_.claim_of(index);
   place.helper = this;
   place.pool = this;
   attend(
@@ -113,7 +118,9 @@ void pool_core::live(worker& me) {
 
 void pool_core::attend(sleeper& me, condition done, std::int64_t until) {
   const auto is_more = [this] { return more(); };
-  const bool may_help = here().depth < deepest_help;
+  thread_place& place = here();
+  const bool may_help = place.depth < deepest_help;
+  task_ring::claim* const mine = place.pool == this ? place.claim : nullptr;
   bool searching = false;  // holds the flag
   bool owing = false;      // saw work after it gave the flag up: whoever relied on it is still to be served
   small_function task;
@@ -126,10 +133,14 @@ void pool_core::attend(sleeper& me, condition done, std::int64_t until) {
     owing = false;
   };
   while (!done()) {
-    if (may_help && queue_.pop(task)) {
-      settle();
-      run(task);
-      continue;
+    if (may_help) {
+      const auto got = queue_.pop(task, mine);
+      if (got != task_ring::popped::none) {
+        if (got == task_ring::popped::several) notify();
+        settle();
+        run(task, place);
+        continue;
+      }
     }
     if (may_help && !searching && (searching = parking_.search())) {
       bool found = false;
@@ -139,9 +150,9 @@ void pool_core::attend(sleeper& me, condition done, std::int64_t until) {
       }
       if (found) continue;
     }
-    berth place(me);
+    berth bed(me);
     const std::uint32_t ticket = me.announce();
-    if (may_help) parking_.park(place);
+    if (may_help) parking_.park(bed);
     if (std::exchange(searching, false)) parking_.give_up();
     const bool queued = owing = may_help && more();
     woken why = woken::early;
@@ -150,7 +161,7 @@ void pool_core::attend(sleeper& me, condition done, std::int64_t until) {
     } else {
       why = me.sleep(ticket, until);
     }
-    if (may_help) searching = parking_.leave(place);
+    if (may_help) searching = parking_.leave(bed);
     if (why == woken::late) break;
     if (queued && !searching) std::this_thread::yield();  // a push is under way; its thread may need this processor
   }

@@ -18,6 +18,8 @@ namespace centimane {
 inline namespace v0 {
 namespace detail {
 
+struct thread_place;
+
 class pool_core final : public attendant {
  public:
   pool_core(std::size_t workers, thread_pool::error_handler on_error);
@@ -39,10 +41,11 @@ class pool_core final : public attendant {
     sleeper bed;
     std::thread thread;
   };
-  void run(small_function& task) noexcept;
+  void run(small_function& task, thread_place& place) noexcept;
+  void notify();
   void cancel_queued() noexcept;
   void close() noexcept;
-  void live(worker& me);
+  void live(worker& me, std::size_t index);
   [[nodiscard]] bool more() const noexcept { return !queue_.empty(); }
 
   const std::uint32_t born_;  ///< the process generation

@@ -1,66 +1,95 @@
-// In order, on the driver's thread: one item at a time, so that the policy has its say between two of them.
-#include <optional>
+// In order, on the driver's thread.
+#include <algorithm>
 
 #include "centimane/detail/sleeper.hpp"
+#include "platform/clock.hpp"
 #include "thread/crew.hpp"
 #include "thread/thread_place.hpp"
 
 namespace centimane::engine {
+namespace {
+
+/// What is run between two words of the policy should take no longer than that.
+constexpr nanos chunk_time = 100'000;
+/// Items between two looks at the clock: so many slow ones may follow quick ones before the policy is asked.
+constexpr index most_unseen = 64;
+constexpr index plenty = index{1} << 40;
+
+}  // namespace
 
 struct solo::state {
   payload& work;
-  struct task {
-    index item;
-    std::uint32_t attempt;
-  };
-  std::optional<task> next{};
-  bool taken_back = false;  ///< `next` was recalled before it ran
+  const bool each_alone;
+  index first = 0, count = 0;  ///< what has not been run
+  std::uint32_t attempt = 1;
+  bool taken_back = false;  ///< it was recalled
+  index unseen = 1;         ///< items to run before the next look at the clock
   std::atomic<bool> stopping{false};
   detail::sleeper bed{};
+
+  /// Runs the next ones, up to the first that does not end in a value. Answers how many.
+  index run(verdict& last) {
+    if (each_alone || attempt != 1) {
+      last = work.invoke(first, attempt, 0);
+      return 1;
+    }
+    const nanos end = policy::later(platform::now(), chunk_time);
+    index ran = 0;
+    for (bool late = false; !late && ran < count;) {
+      const index n = std::min(count - ran, unseen),
+                  some = std::clamp<index>(work.invoke_range(first + ran, n, 0, last), 1, n);
+      ran += some;
+      if (!last.ok) break;
+      late = platform::now() >= end;
+      unseen = late ? 1 : std::min(unseen * 2, most_unseen);
+    }
+    return ran;
+  }
 };
 
-solo::solo(payload& work) : state_(new state{work}) {}
+solo::solo(payload& work, bool each_alone) : state_(new state{work, each_alone}) {}
 solo::~solo() = default;
 
-index solo::room() { return state_->next ? 0 : 1; }
+index solo::room() { return state_->count != 0 ? 0 : state_->each_alone ? 1 : plenty; }
 
-void solo::start(index first, index, std::uint32_t attempt) {
+void solo::start(index first, index n, std::uint32_t attempt) {
   state_->stopping.store(false, std::memory_order_relaxed);
-  state_->next = {first, attempt};
+  state_->first = first;
+  state_->count = n;
+  state_->attempt = attempt;
 }
 
 void solo::recall(bool) {
   state_->stopping.store(true, std::memory_order_relaxed);
-  state_->taken_back = state_->next.has_value();
+  state_->taken_back = state_->count != 0;
 }
 
 bool solo::collect(events& to) {
-  if (!state_->next) return false;
-  const auto task = *state_->next;
-  if (state_->taken_back) {
+  state& s = *state_;
+  if (s.count == 0) return false;
+  if (s.taken_back) {
     trouble unsent;
     unsent.how = policy::outcome::unsent;
     unsent.where = stage::sent;
-    state_->taken_back = false;
-    state_->next.reset();
-    to.lost(task.item, task.attempt, unsent);
+    s.taken_back = false;
+    for (index n = std::exchange(s.count, 0), i = 0; i < n; ++i) to.lost(s.first + i, s.attempt, unsent);
     return true;
   }
   auto& stop = detail::here().stop;
-  const auto* const outer = std::exchange(stop, &state_->stopping);
-  const verdict v = state_->work.invoke(task.item, task.attempt, 0);
+  const auto* const outer = std::exchange(stop, &s.stopping);
+  verdict last;
+  const index first = s.first, ran = s.run(last);
   stop = outer;
-  state_->next.reset();
-  if (v.ok && task.attempt == 1) {
-    to.values(task.item, 1, 0);
-  } else {
-    to.invoked(task.item, task.attempt, 0, v);
-  }
+  s.first += ran;
+  s.count -= ran;
+  const index good = last.ok && s.attempt == 1 ? ran : ran - 1;
+  if (good > 0) to.values(first, good, 0);
+  if (good < ran) to.invoked(first + good, s.attempt, 0, last);
   return true;
 }
 
 void solo::wait(nanos until) {
-  if (state_->next) return;
+  if (state_->count != 0) return;
   state_->bed.sleep(state_->bed.announce(), until);
 }
 

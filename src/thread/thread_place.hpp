@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "centimane/detail/future_state.hpp"
+#include "thread/task_ring.hpp"
 
 namespace centimane {
 inline namespace v0 {
@@ -13,6 +14,7 @@ class pool_core;
 struct thread_place {
   attendant* helper = nullptr;
   const pool_core* pool = nullptr;          ///< whose worker it is
+  task_ring::claim* claim = nullptr;        ///< a worker's own, in its pool's queue
   unsigned depth = 0;                       ///< tasks on this thread's stack, each waiting for something but the last
   const std::atomic<bool>* stop = nullptr;  ///< asks the task that runs to end early
 };

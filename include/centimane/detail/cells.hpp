@@ -9,9 +9,12 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <new>
 #include <utility>
+
+#include "centimane/detail/large_memory.hpp"
 
 namespace centimane {
 inline namespace v0 {
@@ -22,7 +25,10 @@ template <class T>
 class cells {
  public:
   cells() noexcept = default;
-  explicit cells(std::size_t n) : memory_(n == 0 ? nullptr : std::allocator<T>().allocate(n)), n_(n) {}
+  explicit cells(std::size_t n) : n_(n) {
+    if (n > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_array_new_length();
+    if (n != 0) memory_ = static_cast<T*>(allocate_values(n * sizeof(T), alignof(T)));
+  }
   cells(cells&& other) noexcept : memory_(std::exchange(other.memory_, nullptr)), n_(std::exchange(other.n_, 0)) {}
   cells& operator=(cells&& other) noexcept {
     if (this != &other) {
@@ -38,7 +44,7 @@ class cells {
 
  private:
   void free() noexcept {
-    if (memory_ != nullptr) std::allocator<T>().deallocate(memory_, n_);
+    if (memory_ != nullptr) free_values(memory_, n_ * sizeof(T), alignof(T));
   }
   T* memory_ = nullptr;
   std::size_t n_ = 0;

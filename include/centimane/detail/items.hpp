@@ -89,6 +89,8 @@ requires(How == holding::lent_array || How == holding::owned_array) class item_s
   }
   engine::pulled pull(std::uint64_t) { return {0, 0, true, false}; }
   [[nodiscard]] const value_type& look(std::uint64_t i) const noexcept { return data_[i]; }
+  /// Item i and those behind it, each to be used up once.
+  [[nodiscard]] auto from(std::uint64_t i) const noexcept { return data_ + i; }
   template <class Use>
   decltype(auto) with(std::uint64_t i, bool keep, Use&& use) {
     return give<Rng>(data_[i], keep, use);

@@ -3,6 +3,7 @@
 //
 // Thread safety: keep_error may be called by any hand; the rest by the run's own thread.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,9 @@ inline namespace v0 {
 namespace detail {
 
 using engine::verdict;
+
+/// Asks the task that this thread runs to end early; null: nobody can.
+[[nodiscard]] const std::atomic<bool>* stop_flag() noexcept;
 
 class map_core : public engine::payload {
  public:

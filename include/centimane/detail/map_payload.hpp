@@ -2,6 +2,7 @@
 // is in map_core.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <new>
@@ -58,6 +59,8 @@ class map_payload final : public map_core {
   using T = value_t<Rng>;
   using pass = item_t<Rng>;
   using can = travel<F, T, R>;
+  /// Items of a flat run between two looks at the flag that stops it.
+  static constexpr index unseen = 256;
 
  public:
   /// `how` has been measured.
@@ -119,6 +122,13 @@ class map_payload final : public map_core {
   index invoke_range(index first, index n, int, verdict& last) override {
     index i = 0;
     try {
+      if constexpr (source::by_index && Sink::flat) {
+        if (!may_retry()) {
+          call_flat(first, n, i);
+          last = {};
+          return i;
+        }
+      }
       for (; i < n; ++i) call(first + i);
       last = {};
       return n;
@@ -181,6 +191,31 @@ class map_payload final : public map_core {
     items_.with(item, may_retry(), [&]<class X>(X&& x) {
       sink_.emplace(item, [&]() -> decltype(auto) { return std::invoke(std::as_const(f_), std::forward<X>(x)); });
     });
+  }
+
+  /// The loop over arrays of plain values, with nothing in it that a compiler must look at again for each item: it
+  /// vectorises what can be. Ends early when its run is stopped. `done` is right whenever the function throws.
+  void call_flat(index first, index n, index& done) {
+    const auto in = items_.from(first);
+    const F& f = f_;
+    const auto item = [in](index i) -> pass { return static_cast<pass>(in[i]); };
+    index i = 0;
+    struct note {
+      index& done;
+      const index& i;
+      ~note() { done = i; }
+    } const at_end{done, i};
+    const std::atomic<bool>* const stop = stop_flag();
+    do {
+      const index end = std::min(n, i + unseen);
+      if constexpr (std::is_void_v<R>) {
+        for (; i < end; ++i) std::invoke(f, item(i));
+      } else {
+        // Nobody else knows these places: what the function reads does not change by writing to them.
+        R* const __restrict out = sink_.value(first);
+        for (; i < end; ++i) ::new (static_cast<void*>(out + i)) R(std::invoke(f, item(i)));
+      }
+    } while (i < n && (stop == nullptr || !stop->load(std::memory_order_relaxed)));
   }
 
   void tell(index item, bool ok, unsigned attempts, int worker) override {

@@ -39,6 +39,8 @@ class dense_sink {
 
  public:
   static constexpr bool notes = false;
+  /// Values may be constructed at value(i), value(i) + 1, … without a word to the sink.
+  static constexpr bool flat = trivial;
   explicit dense_sink(std::uint64_t n)
       : capacity_(n),
         values_(std::is_void_v<R> ? 0 : static_cast<std::size_t>(n)),
@@ -79,6 +81,7 @@ class paged_sink {
  public:
   /// Keeps who made a value, and how, beside it: a stream's consumer asks.
   static constexpr bool notes = true;
+  static constexpr bool flat = false;
   paged_sink() = default;
   explicit paged_sink(std::uint64_t) noexcept {}
   ~paged_sink() {
