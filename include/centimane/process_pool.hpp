@@ -10,10 +10,12 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -81,12 +83,60 @@ struct submitted_task {
   }
 };
 
+/// A submitted task's bytes until it is sent. Few of them lie inline: then a task costs no allocation but its state.
+class task_record {
+ public:
+  /// Leaves `from` empty, if it can with its memory.
+  void take(writer& from) {
+    size_ = from.size();
+    if (size_ <= sizeof small_) {
+      if (size_ != 0) std::memcpy(small_, from.data(), size_);
+      from.clear();
+    } else {
+      large_ = std::exchange(from, writer());
+    }
+  }
+  [[nodiscard]] std::span<const std::byte> view() const noexcept {
+    return size_ <= sizeof small_ ? std::span<const std::byte>(small_, size_) : large_.view();
+  }
+  void drop() noexcept {
+    if (size_ > sizeof small_) large_ = writer();
+    size_ = 0;
+  }
+
+ private:
+  std::size_t size_ = 0;
+  std::byte small_[48];
+  writer large_;
+};
+
+/// Lends this thread's writer to one submit at a time; a codec that submits gets another.
+class borrowed_writer {
+ public:
+  borrowed_writer() noexcept : mine_(std::exchange(kept(), writer())) {}
+  borrowed_writer(const borrowed_writer&) = delete;
+  borrowed_writer& operator=(const borrowed_writer&) = delete;
+  ~borrowed_writer() {
+    mine_.clear();
+    kept() = std::move(mine_);
+  }
+  [[nodiscard]] writer& get() noexcept { return mine_; }
+
+ private:
+  static writer& kept() noexcept {
+    static thread_local writer one;
+    return one;
+  }
+  writer mine_;
+};
+
 /// The result of a submitted task, as its pool sees it.
 class submitted_state {
  public:
   virtual void read(reader in) = 0;  ///< the value; throws what the codec throws
   virtual future_state& state() noexcept = 0;
-  writer record;  ///< until it is sent
+  task_record record;               ///< until it is sent
+  std::shared_ptr<attendant> home;  ///< the pool, which whoever waits attends
 
  protected:
   ~submitted_state() = default;
@@ -100,6 +150,8 @@ class remote_state final : public state_of<R>, public submitted_state {
     if constexpr (!std::is_void_v<R>) this->set(codec<R>::read(in));
   }
   future_state& state() noexcept override { return *this; }
+  /// A thread pool's worker rather runs its pool's other tasks: the process pool's settling thread fetches for it.
+  [[nodiscard]] attendant* attended_by() noexcept override { return helper() == nullptr ? home.get() : nullptr; }
 };
 class submissions;
 /// Can a worker call its own copy of F with its own copies of A?
@@ -137,8 +189,10 @@ class process_pool {
                   (detail::crosses_process_border<std::decay_t<A>>::value && ...)) {
       auto state = std::make_unique<detail::remote_state<R>>();
       const std::decay_t<F>& callable = f;
-      detail::write_captures<std::decay_t<F>>(state->record, callable);
-      (write_argument<std::decay_t<A>>(state->record, args), ...);
+      detail::borrowed_writer out;
+      detail::write_captures<std::decay_t<F>>(out.get(), callable);
+      (write_argument<std::decay_t<A>>(out.get(), args), ...);
+      state->record.take(out.get());
       detail::submitted_state& task = *state;
       auto result = detail::future_access::make<R>(static_cast<detail::state_of<R>*>(state.release()));
       send(task, &detail::submitted_task<R, std::decay_t<F>, std::decay_t<A>...>::table);

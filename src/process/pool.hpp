@@ -79,6 +79,8 @@ class process_port final : public port {
   bool collect(events& to) override;
   void wait(nanos until) override;
   void away() override;
+  /// Ends the wait() that the driver's thread is in, if it is in one; it may return without news. Any thread.
+  void kick() noexcept;
 
  private:
   struct place;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
@@ -199,7 +200,7 @@ void pool_core::wait(client& who, nanos until) {
   nanos at = now();
   drain_all(at);
   pump(at);
-  if (!who.in.empty()) return;
+  if (!who.in.empty() || std::exchange(who.kicked, false)) return;
   const nanos latest = std::min(until, policy::later(platform::now(), longest_sleep));
   if (sleeper_ ==
       sleeper::driver) {  // another run's driver has the bell; it wakes us, or hands the bell on when it leaves
@@ -268,6 +269,12 @@ void pool_core::unlisten() {
   supervisor_->unwatch(bell_.listen_fd());
   bell_.awake();
   sleeper_ = sleeper::nobody;
+}
+
+void pool_core::kick(client& who) {
+  const lock l(mutex_);
+  who.kicked = true;
+  wake(who);
 }
 
 void pool_core::wake(client& who) {

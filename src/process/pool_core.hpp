@@ -35,6 +35,7 @@ struct client {
   bool one_by_one = false;  ///< a limiter: only free workers are room
   bool gone = false;        ///< its port is gone: outcomes are dropped
   bool asleep = false;      ///< its driver sleeps on `woken`
+  bool kicked = false;      ///< its next wait returns at once
   std::atomic<std::uint32_t> woken{0};
 };
 
@@ -69,6 +70,7 @@ class pool_core final : public watched {
   bool take(client& who, inbox& into);
   void wait(client& who, nanos until);
   void away();
+  void kick(client& who);
 
   // ---- for the supervisor
   void happened(std::uint64_t tag, bool readable, bool writable) override;

@@ -152,4 +152,6 @@ void process_port::away() {
   me_->core.away();
 }
 
+void process_port::kick() noexcept { me_->core.kick(*me_->who); }
+
 }  // namespace centimane::engine

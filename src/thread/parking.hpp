@@ -11,6 +11,7 @@
 //             If it is not, D: the worker takes a task and then does F2 (it may have given `searching` up after a
 //             submitter relied on it).
 //  finder:    F1 `searching` = 0; F2 look at the queue again: if there is more, wake_one.
+//  claimer:   a finder that took several tasks away and gave all but one back to its claim is a submitter of these: P2.
 // A submitter that wakes nobody has seen searching = 1 (then W3, K4 or F2 of its holder comes after P1 and sees the
 // task) or nobody parked (then every worker that parks later sees it at W3). Without K4 a submitter can rely on a
 // holder that has already looked at the list, and a worker that parks at that moment hangs; the model in

@@ -20,7 +20,8 @@ enum class fault {
   no_look_after_empty_list,
   no_look_after_find,
   give_up_after_look,
-  no_debt
+  no_debt,
+  no_word_after_claim
 };
 
 /// Where a thread is. Names as in parking.hpp.
@@ -41,6 +42,11 @@ enum step : int {
   leave,
   sleeping,
   running,
+  // workers that take one and claim another (task_ring.hpp): between the two, nobody sees the second
+  publish,
+  claim_searching,
+  claim_parked,
+  claimed,
   // wake_one, by either
   wake_claim,
   wake_take,
@@ -105,7 +111,25 @@ std::vector<world> moves(const world& from, int i, fault broken) {
       } else {
         --w.queued;
         go(a.searching ? find_clear : a.owing ? find_look : running);
+        if (w.queued != 0) {
+          --w.queued;
+          go(publish);
+        }
       }
+      break;
+    case publish:
+      ++w.queued;
+      go(broken == fault::no_word_after_claim ? claimed : claim_searching);
+      break;
+    case claim_searching:
+      go(w.flag != 0 ? claimed : claim_parked);
+      break;
+    case claim_parked:
+      a.back = claimed;
+      go(w.parked() == 0 ? claimed : wake_claim);
+      break;
+    case claimed:
+      go(a.searching ? find_clear : a.owing ? find_look : running);
       break;
     case find_clear:
       w.flag = 0;
@@ -228,7 +252,7 @@ TEST(ParkingModel, NobodySleepsBesideWork) {
 
 TEST(ParkingModel, EachBrokenRuleIsNoticed) {
   for (const fault broken : {fault::no_look_after_parking, fault::no_look_after_empty_list, fault::no_look_after_find,
-                             fault::give_up_after_look, fault::no_debt}) {
+                             fault::give_up_after_look, fault::no_debt, fault::no_word_after_claim}) {
     EXPECT_GT(explore(broken).second, 0U) << "fault " << static_cast<int>(broken);
   }
 }
