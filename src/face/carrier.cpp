@@ -90,7 +90,12 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
     auto* given = static_cast<thread_pool*>(how.executor.pool());
     thread_pool& pool = given != nullptr ? *given : threads_for(how.workers);
     const bool each_alone = p.limit.has_value() || how.chunk_size == 1;
-    p.where = std::make_unique<engine::crew>(work, static_cast<std::uint32_t>(how.workers), each_alone, pool);
+    auto crew = std::make_unique<engine::crew>(work, static_cast<std::uint32_t>(how.workers), each_alone, pool);
+    // With a clock, a stop, a count of errors, a callback or a consumer to see to, the driver keeps its hands free.
+    const bool nothing_to_watch = !each_alone && !how.stream && !work.wants_each() && !how.retry && !how.max_errors &&
+                                  how.deadline == policy::never && !how.stop.stop_possible() && how.total;
+    if (nothing_to_watch) crew->driver_works();
+    p.where = std::move(crew);
   } else {
     writer blob;
     work.define(blob);  // before a worker is started: what cannot travel is refused at once

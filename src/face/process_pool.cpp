@@ -54,7 +54,8 @@ class submissions final : public engine::payload,
 
   /// Holds the state until it is ready.
   void send(submitted_state& what, table_of_task* how) {
-    if (!pool_->usable()) throw pool_forked("centimane: this pool belongs to the process that made it, not to its fork");
+    if (!pool_->usable())
+      throw pool_forked("centimane: this pool belongs to the process that made it, not to its fork");
     const std::lock_guard guard(lock_);
     if (closed_) throw pool_closed("centimane: this process_pool is closed");
     start_settler();
@@ -391,14 +392,14 @@ class submissions final : public engine::payload,
   std::uint64_t last_definition_ = 0;
   std::vector<end_of> ended_, settled_;
   std::unique_ptr<engine::process_port> port_;
-  const index busy_;                ///< with fewer running, some worker may have nothing to do
-  index open_ = 0;                  ///< tasks whose futures are not ready
-  index running_ = 0;               ///< given to workers
-  nanos touched_ = 0;               ///< since when the settling thread's grace runs
-  nanos entered_ = 0;               ///< since when somebody fetches
+  const index busy_;   ///< with fewer running, some worker may have nothing to do
+  index open_ = 0;     ///< tasks whose futures are not ready
+  index running_ = 0;  ///< given to workers
+  nanos touched_ = 0;  ///< since when the settling thread's grace runs
+  nanos entered_ = 0;  ///< since when somebody fetches
   std::size_t attending_ = 0, onlookers_ = 0;
-  bool fetching_ = false;           ///< somebody has the baton
-  bool alone_ = false;              ///< it is the settling thread's for good
+  bool fetching_ = false;  ///< somebody has the baton
+  bool alone_ = false;     ///< it is the settling thread's for good
   bool dozing_ = false, closed_ = false, quit_ = false;
   std::thread settler_;
 };

@@ -27,7 +27,7 @@ shape shape_of(std::size_t bytes, std::size_t alignment) {
 
 void* allocate_values(std::size_t bytes, std::size_t alignment) {
   const shape is = shape_of(bytes, alignment);
-  void* const at = ::operator new(is.bytes, std::align_val_t{is.alignment});
+  void* const at = ::operator new (is.bytes, std::align_val_t{is.alignment});
   // A wish: where there are none to be had, pages are small.
   if (is.bytes >= large) ::madvise(at, is.bytes, MADV_HUGEPAGE);
   return at;
@@ -35,7 +35,7 @@ void* allocate_values(std::size_t bytes, std::size_t alignment) {
 
 void free_values(void* at, std::size_t bytes, std::size_t alignment) noexcept {
   const shape is = shape_of(bytes, alignment);
-  ::operator delete(at, is.bytes, std::align_val_t{is.alignment});
+  ::operator delete (at, is.bytes, std::align_val_t{is.alignment});
 }
 
 }  // namespace detail

@@ -23,6 +23,7 @@ void crew::work() { pass().work(); }
 void hand::work() const { core_->work(detail::helps_out() ? crew_core::stay::handed_on : crew_core::stay::all); }
 
 void crew::depth(std::uint32_t n) { core_->depth(n); }
+void crew::driver_works() { core_->driver_works(); }
 index crew::room() { return core_->room(); }
 void crew::start(index first, index n, std::uint32_t attempt) { core_->start(first, n, attempt); }
 void crew::recall(bool hard) { core_->recall(hard); }

@@ -51,6 +51,10 @@ class crew final : public port {
   /// hands are room, as a limiter needs it), else 0.
   void depth(std::uint32_t n);
 
+  /// For runs whose driver has nothing to watch: instead of sleeping it is one of the workers, which are one fewer then.
+  /// Before the first start.
+  void driver_works();
+
   index room() override;
   void start(index first, index n, std::uint32_t attempt) override;
   void recall(bool hard)

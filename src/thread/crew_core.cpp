@@ -41,7 +41,7 @@ index crew_core::room() {
 }
 
 std::uint32_t crew_core::missing_hands() const noexcept {
-  const std::uint32_t there = inside_ + coming_;
+  const std::uint32_t there = inside_ + coming_ + (driver_works_ && !driver_inside_ ? 1 : 0);
   if (there >= workers_) return 0;
   // Hands inside that are busy take more when they are done; those on their way take one item each at least.
   const std::uint32_t free = inside_ - busy_ + coming_;
@@ -224,6 +224,20 @@ bool crew_core::collect(events& to) {
 
 void crew_core::wait(nanos until) {
   if (to_collect()) return;
+  if (driver_works_ && detail::helper() == nullptr) {
+    bool queued;
+    {
+      const std::lock_guard lock(mutex_);
+      queued = !queue_.empty() && !places_.empty();
+      driver_inside_ = queued;
+    }
+    if (queued) {
+      work(stay::short_visit);
+      const std::lock_guard lock(mutex_);
+      driver_inside_ = false;
+      return;
+    }
+  }
   if (detail::helper() != nullptr) {
     // A nested run in a thread pool: this worker is a hand as well, or nobody might ever be.
     bool queued;

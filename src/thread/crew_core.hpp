@@ -25,6 +25,8 @@ class crew_core {
   void work(stay how);
 
   void depth(std::uint32_t n);
+  /// The driver is one of the hands: it takes chunks instead of sleeping. Before the first start.
+  void driver_works() { driver_works_ = true; }
   /// Throws pool_forked in a fork's copy.
   index room();
   void start(index first, index n, std::uint32_t attempt);
@@ -78,6 +80,7 @@ class crew_core {
   std::uint32_t depth_;                     ///< items a hand that may wait; 0: any number
   index grain_ = 1;                         ///< items that take a hand about 100 us
   bool closed_ = false;
+  bool driver_works_ = false, driver_inside_ = false;
   rest rest_ = rest::awake;
   detail::sleeper driver_;
 };

@@ -4,8 +4,8 @@
 // Workers claim several tasks of a long queue at once, so that the ring's head does not wander between processors with
 // each task. What is claimed stays in its slots, and is taken one by one, with a compare-exchange on the worker's own
 // `claim`, by whoever is first: its worker, or any other that finds nothing else. So no task waits behind a long one
-// while a hand is free. A slot is free again only when its task was taken; a claim that lies still (its worker's task is
-// long) therefore stops the ring after one lap, and the others come to it.
+// while a hand is free. A slot is free again only when its task was taken; a claim that lies still (its worker's task
+// is long) therefore stops the ring after one lap, and the others come to it.
 //
 // Promise about sleeping: a push makes empty() false, in the single order of sequentially consistent operations, before
 // it returns; pop may miss a task whose push has not returned yet, but empty() does not. Who claims (pop answers
@@ -153,8 +153,7 @@ class task_ring {
   popped pop_ring(small_function& out, claim* mine) noexcept {
     std::uint64_t at = head_.load(std::memory_order_relaxed);
     for (;;) {
-      const auto ahead =
-          static_cast<std::int64_t>(slots_[at & mask_].turn.load(std::memory_order_acquire) - (at + 1));
+      const auto ahead = static_cast<std::int64_t>(slots_[at & mask_].turn.load(std::memory_order_acquire) - (at + 1));
       if (ahead < 0) return popped::none;
       if (ahead > 0) {
         at = head_.load(std::memory_order_relaxed);

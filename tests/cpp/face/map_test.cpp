@@ -10,8 +10,10 @@
 #include <numeric>
 #include <sstream>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "centimane/centimane.hpp"
@@ -500,5 +502,60 @@ INSTANTIATE_TEST_SUITE_P(executors, on_every_executor,
                                          params{"threads", cm::thread, 0}, params{"many_threads", cm::thread, 8},
                                          params{"processes", cm::process, 2}, params{"one_process", cm::process, 1}),
                          [](const auto& p) { return p.param.name; });
+
+TEST(threads, a_stop_is_heard_in_the_middle_of_a_flat_run) {
+  // One worker takes large parts of plain numbers at once; the item in the middle asks for a stop and waits until the
+  // stop has come.
+  cm::thread_pool one(1);
+  const auto items = numbers(1'000'000);
+  constexpr int middle = 300'000;
+  std::stop_source source;
+  std::vector<std::uint8_t> ran(items.size());
+  auto r = cm::parallel_map(
+      [&](int n) {
+        ran[static_cast<std::size_t>(n)] = 1;
+        if (n == middle) {
+          source.request_stop();
+          while (!cm::this_task::stop_requested()) std::this_thread::yield();
+        }
+        return n;
+      },
+      items, {.executor = one, .stop = source.get_token()});
+  EXPECT_EQ(r.status(), cm::run_status::stopped);
+  const auto count = std::count(ran.begin(), ran.end(), 1);
+  EXPECT_GT(count, middle);
+  EXPECT_LE(count, middle + 256) << "items run after the stop had come";
+  EXPECT_EQ(static_cast<std::size_t>(count), r.successes().size());
+  for (const auto& [index, value] : r.successes()) ASSERT_EQ(value, static_cast<int>(index));
+}
+
+TEST(threads, a_flat_run_goes_on_behind_each_failure) {
+  for (const std::size_t workers : {1U, 3U}) {
+    const auto items = numbers(200'000);
+    auto r = cm::parallel_map(
+        [](int n) {
+          if (n % 1000 == 999) throw std::out_of_range(std::to_string(n));
+          return n + 1;
+        },
+        items, {.workers = workers});
+    ASSERT_EQ(r.failures().size(), 200U);
+    for (const auto& [index, error] : r.failures()) {
+      ASSERT_EQ(index % 1000, 999U);
+      ASSERT_EQ(error.what(), std::to_string(index));
+    }
+    ASSERT_EQ(r.successes().size(), items.size() - 200);
+    for (const auto& [index, value] : r.successes()) ASSERT_EQ(value, static_cast<int>(index) + 1);
+  }
+}
+
+TEST(threads, large_results_are_whole) {
+  // Beyond the size from which values lie in huge pages, and not a multiple of one.
+  const auto items = numbers(1'500'001);
+  auto r = cm::parallel_map([](int n) { return std::int64_t{n} * 3; }, items);
+  ASSERT_TRUE(r.ok());
+  std::int64_t i = 0;
+  for (const std::int64_t v : r) ASSERT_EQ(v, 3 * i++);
+  EXPECT_EQ(i, 1'500'001);
+}
 
 }  // namespace

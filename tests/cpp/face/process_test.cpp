@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <latch>
 #include <memory>
 #include <numeric>
 #include <set>
@@ -279,6 +280,129 @@ TEST(process_pools, have_options_of_their_own) {
   EXPECT_THROW(
       (void)cm::parallel_map([](int n) { return n; }, numbers(3), {.executor = pool, .max_tasks_per_worker = 3}),
       std::invalid_argument);
+}
+
+TEST(process_pools, results_come_in_though_nobody_waits) {
+  cm::process_pool pool(2);
+  std::vector<cm::future<int>> all;
+  for (int i = 0; i < 300; ++i) all.push_back(pool.submit([](int n) { return n; }, i));
+  for (auto& f : all) {
+    while (!f.ready()) std::this_thread::yield();
+  }
+  for (int i = 0; i < 300; ++i) EXPECT_EQ(all[static_cast<std::size_t>(i)].get(), i);
+}
+
+TEST(process_pools, many_threads_wait_at_once) {
+  cm::process_pool pool(2);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&pool, t] {
+      for (int round = 0; round < 50; ++round) {
+        std::vector<cm::future<int>> some;
+        for (int i = 0; i < 1 + round % 7; ++i) some.push_back(pool.submit([](int n) { return n; }, 1000 * t + i));
+        // The last first: others' results, and one's own, come in the way.
+        for (int i = static_cast<int>(some.size()) - 1; i >= 0; --i) {
+          ASSERT_EQ(some[static_cast<std::size_t>(i)].get(), 1000 * t + i);
+        }
+      }
+    });
+  }
+  for (auto& t : threads) t.join();
+}
+
+TEST(process_pools, a_wait_ends_with_its_pool) {
+  for (int round = 0; round < 5; ++round) {
+    std::thread waiting;
+    {
+      cm::process_pool pool(1);
+      auto hung = pool.submit([] { pause(); });
+      auto behind = pool.submit([] {});
+      std::latch begun(1);
+      waiting = std::thread([hung = std::move(hung), behind = std::move(behind), &begun]() mutable {
+        begun.count_down();
+        EXPECT_THROW(hung.get(), cm::error);
+        EXPECT_THROW(behind.get(), cm::error);
+      });
+      begun.wait();
+      pool.terminate();
+    }
+    waiting.join();
+  }
+}
+
+TEST(process_pools, a_future_outlives_its_pool) {
+  cm::future<int> late;
+  {
+    cm::process_pool pool(1);
+    late = pool.submit([] { return 5; });
+    pool.join();
+  }
+  EXPECT_TRUE(late.ready());
+  std::vector<cm::future<int>> all;
+  all.push_back(std::move(late));
+  for (auto& f : cm::as_completed(all)) EXPECT_EQ(f.get(), 5);
+}
+
+TEST(process_pools, tasks_that_wait_in_the_pool_can_be_taken_back) {
+  cm::process_pool pool(1);
+  auto hung = pool.submit([] { pause(); });
+  std::vector<cm::future<int>> all;
+  for (int i = 0; i < 200; ++i) all.push_back(pool.submit([](int n) { return n; }, i));
+  int taken_back = 0;
+  for (std::size_t i = 0; i < all.size(); i += 3) taken_back += all[i].cancel() ? 1 : 0;
+  EXPECT_GT(taken_back, 0) << "a worker with a long task is not given all of them";
+  pool.terminate();
+  EXPECT_THROW(hung.get(), cm::error);
+  for (auto& f : all) {
+    ASSERT_TRUE(f.ready());
+    EXPECT_THROW(f.get(), cm::error);
+  }
+}
+
+TEST(process_pools, gaps_of_taken_back_tasks_do_not_shift_results) {
+  cm::process_pool pool(2);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<cm::future<int>> all;
+    std::set<int> gone;
+    for (int i = 0; i < 500; ++i) {
+      all.push_back(pool.submit([](int n) { return n; }, i));
+      if (i % 3 == 1 && all[static_cast<std::size_t>(i - 1)].cancel()) gone.insert(i - 1);
+    }
+    for (int i = 0; i < 500; ++i) {
+      if (gone.count(i) != 0) {
+        EXPECT_THROW(all[static_cast<std::size_t>(i)].get(), cm::cancelled);
+      } else {
+        ASSERT_EQ(all[static_cast<std::size_t>(i)].get(), i);
+      }
+    }
+  }
+}
+
+TEST(process_pools, one_thread_waits_for_threads_and_processes_at_once) {
+  cm::process_pool processes(1);
+  cm::process_pool others(1);
+  cm::thread_pool threads(1);
+  for (int round = 0; round < 20; ++round) {
+    std::vector<cm::future<int>> all;
+    all.push_back(processes.submit([] { return 1; }));
+    all.push_back(threads.submit([] { return 2; }));
+    if (round % 2 == 1) all.push_back(others.submit([] { return 3; }));
+    int sum = 0;
+    for (auto& f : cm::as_completed(all)) sum += f.get();
+    EXPECT_EQ(sum, round % 2 == 1 ? 6 : 3);
+  }
+  // A task of the thread pool waits for processes, and its worker goes on with others meanwhile.
+  auto outer = threads.submit([&] { return processes.submit([](int n) { return n + 1; }, 41).get(); });
+  EXPECT_EQ(outer.get(), 42);
+}
+
+TEST(process_pools, large_arguments_are_submitted_too) {
+  cm::process_pool pool(2);
+  std::vector<cm::future<std::size_t>> all;
+  for (std::size_t n = 0; n < 100; ++n) {
+    all.push_back(pool.submit([](const std::string& s) { return s.size(); }, std::string(n * 997, 'x')));
+  }
+  for (std::size_t n = 0; n < 100; ++n) EXPECT_EQ(all[n].get(), n * 997);
 }
 
 }  // namespace

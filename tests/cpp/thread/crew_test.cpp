@@ -361,5 +361,70 @@ TEST(Solo, RecallTakesBackWhatWaits) {
   EXPECT_EQ(s.room(), 1U);
 }
 
+TEST(Solo, RunsManyInARowButNotPastAFailure) {
+  constexpr index n = 1000, broken = 500;
+  index ran = 0;
+  counting work(n, [&](index i, std::uint32_t, int) {
+    EXPECT_EQ(i, ran);
+    ++ran;
+    return i != broken;
+  });
+  ledger told(n);
+  solo s(work, false);
+  ASSERT_GE(s.room(), n);
+  s.start(0, n, 1);
+  EXPECT_EQ(s.room(), 0U);
+  while (told.bad == 0) ASSERT_TRUE(s.collect(told));
+  EXPECT_EQ(ran, broken + 1) << "the policy has its say after a failure";
+  EXPECT_EQ(told.good, broken);
+  drain(s, told, n);
+  expect_once(told, work);
+  EXPECT_FALSE(s.collect(told));
+  EXPECT_GE(s.room(), n);
+}
+
+TEST(Solo, RecallTakesBackTheRestOfARow) {
+  constexpr index n = 1000, broken = 500;
+  counting work(n, [&](index i, std::uint32_t, int) { return i != broken; });
+  ledger told(n);
+  solo s(work, false);
+  s.start(0, n, 1);
+  while (told.bad == 0) ASSERT_TRUE(s.collect(told));
+  s.recall(false);
+  EXPECT_TRUE(s.collect(told));
+  EXPECT_EQ(told.unsent, n - broken - 1);
+  EXPECT_EQ(told.all(), n);
+  EXPECT_EQ(work.runs[broken + 1], 0);
+}
+
+TEST(Solo, LooksAtTheClockWhenItemsBecomeSlow) {
+  // The first items are quick; each after them takes longer than a whole row should. At most a look's worth of them
+  // are run before the policy is asked again.
+  constexpr index n = 10'000, quick = 5000;
+  index ran = 0;
+  counting work(n, [&](index i, std::uint32_t, int) {
+    if (i >= quick) {
+      const auto until = centimane::platform::now() + 200'000;
+      while (centimane::platform::now() < until) {
+      }
+    }
+    ++ran;
+    return true;
+  });
+  ledger told(n);
+  solo s(work, false);
+  s.start(0, n, 1);
+  while (told.good < quick) ASSERT_TRUE(s.collect(told));
+  for (int i = 0; i < 3; ++i) {
+    const index before = ran;
+    ASSERT_TRUE(s.collect(told));
+    EXPECT_LE(ran - before, 1U);
+  }
+  EXPECT_LE(ran, quick + 64 + 3);
+  s.recall(false);
+  s.collect(told);
+  EXPECT_EQ(told.all(), n);
+}
+
 }  // namespace
 }  // namespace centimane::engine
