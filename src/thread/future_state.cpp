@@ -57,10 +57,11 @@ bool future_state::wait(std::int64_t until) {
   if (ready() || run_here()) return true;
   if (helper() == nullptr && attended_by() == nullptr) {
     // A worker that is already looking finishes a short task sooner than this thread can fall asleep.
-    for (int i = 0; i < 256; ++i) {
-      if (ready()) return true;
-      platform::cpu_relax();
-    }
+    spin_budget& budget = here().waiting;
+    bool found = false;
+    for (int i = budget.looks(); i > 0 && !(found = ready()); --i) platform::cpu_relax();
+    budget.ended(found);
+    if (found) return true;
   }
   sleeper me;
   watch mine;

@@ -22,8 +22,6 @@ constexpr std::size_t ring_capacity = 1024;
 /// A waiting worker runs other tasks only that deep: each lies on its stack. Beyond it, it runs the task it waits for,
 /// or sleeps.
 constexpr unsigned deepest_help = 64;
-/// How often the searcher looks before it parks: a few microseconds, less than a wake-up costs.
-constexpr int search_rounds = 128;
 
 void to_stderr(std::exception_ptr e) {
   const any_error what(std::move(e));
@@ -144,10 +142,11 @@ void pool_core::attend(sleeper& me, condition done, std::int64_t until) {
     }
     if (may_help && !searching && (searching = parking_.search())) {
       bool found = false;
-      for (int i = 0; i < search_rounds && !found; ++i) {
+      for (int i = place.searching.looks(); i > 0 && !found; --i) {
         platform::cpu_relax();
         found = more() || done();
       }
+      place.searching.ended(found);
       if (found) continue;
     }
     berth bed(me);

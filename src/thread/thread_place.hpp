@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "centimane/detail/future_state.hpp"
+#include "thread/spin_budget.hpp"
 #include "thread/task_ring.hpp"
 
 namespace centimane {
@@ -16,6 +17,8 @@ struct thread_place {
   const pool_core* pool = nullptr;          ///< whose worker it is
   task_ring::claim* claim = nullptr;        ///< a worker's own, in its pool's queue
   unsigned depth = 0;                       ///< tasks on this thread's stack, each waiting for something but the last
+  spin_budget searching{128};               ///< a worker's, for tasks: a few microseconds, less than a wake-up costs
+  spin_budget waiting{256};                 ///< for a future
   const std::atomic<bool>* stop = nullptr;  ///< asks the task that runs to end early
 };
 
