@@ -10,8 +10,10 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 
 #include "object.hpp"
+#include "platform/pages.hpp"
 
 namespace centimane::python {
 
@@ -27,13 +29,13 @@ class shelf {
   // ---- items that were pulled from a source
   void put_item(std::uint64_t i, ref item) {
     block& b = at(i);
-    if (!b.items) b.items = std::make_unique<PyObject*[]>(block_size);
-    b.items[i % block_size] = item.release();
+    if (!b.items) b.items = std::make_unique<item_table>();
+    b.items->at[i % block_size] = item.release();
   }
   /// Borrowed; null if it is not here (any more).
   [[nodiscard]] PyObject* item(std::uint64_t i) const noexcept {
     const block* b = find(i);
-    return b == nullptr || !b->items ? nullptr : b->items[i % block_size];
+    return b == nullptr || !b->items ? nullptr : b->items->at[i % block_size];
   }
   /// No attempt will need it again.
   void drop_item(std::uint64_t i) noexcept {
@@ -60,7 +62,7 @@ class shelf {
   [[nodiscard]] outcome take(std::uint64_t i) noexcept {
     outcome o = get(i);
     if (block* b = find(i)) {
-      b->outcomes[i % block_size] = 0;
+      b->table->outcomes[i % block_size] = 0;
       b->drop_item(i);
       if (++b->taken == block_size) forget(i / block_size);
     }
@@ -78,7 +80,7 @@ class shelf {
       }
       for (const std::uint64_t end = std::min(n, i + block_size); i < end; ++i) {
         const outcome o = b ? b->get(i) : outcome{};
-        if (b) b->outcomes[i % block_size] = 0;
+        if (b) b->table->outcomes[i % block_size] = 0;
         if (!each(i, o)) return false;
       }
     }
@@ -94,24 +96,46 @@ class shelf {
   }
 
  private:
-  struct block {
-    std::unique_ptr<PyObject*[]> items;  ///< none if the source is looked up by index
+  /// Tables are whole pages and go back to the kernel one by one: while a list of all outcomes is made of them, the
+  /// process does not hold both, and nothing of a large run stays behind in the heap. One is kept for the next run.
+  template <class Table>
+  struct in_pages {
+    static void* operator new(std::size_t size) {
+      return spare != nullptr ? std::exchange(spare, nullptr) : platform::take_pages(size);
+    }
+    static void operator delete(void* at) noexcept {
+      if (spare == nullptr) {
+        spare = at;
+      } else {
+        platform::return_pages(at, sizeof(Table));
+      }
+    }
+    static inline void* spare = nullptr;
+  };
+  struct item_table : in_pages<item_table> {
+    PyObject* at[block_size] = {};
+  };
+  struct outcome_table : in_pages<outcome_table> {
     std::uintptr_t outcomes[block_size] = {};
-    float seconds[block_size];
+    float seconds[block_size] = {};
+  };
+  struct block {
+    std::unique_ptr<item_table> items;  ///< none if the source is looked up by index
+    std::unique_ptr<outcome_table> table = std::make_unique<outcome_table>();
     std::uint64_t taken = 0;
     ~block() {
       if (items) {
-        for (std::uint64_t i = 0; i < block_size; ++i) Py_XDECREF(items[i]);
+        for (PyObject* item : items->at) Py_XDECREF(item);
       }
-      for (std::uintptr_t bits : outcomes) Py_XDECREF(reinterpret_cast<PyObject*>(bits & ~std::uintptr_t{1}));
+      for (std::uintptr_t bits : table->outcomes) Py_XDECREF(reinterpret_cast<PyObject*>(bits & ~std::uintptr_t{1}));
     }
     void drop_item(std::uint64_t i) noexcept {
-      if (items) Py_CLEAR(items[i % block_size]);
+      if (items) Py_CLEAR(items->at[i % block_size]);
     }
     [[nodiscard]] outcome get(std::uint64_t i) const noexcept {
-      const std::uintptr_t bits = outcomes[i % block_size];
+      const std::uintptr_t bits = table->outcomes[i % block_size];
       return {reinterpret_cast<PyObject*>(bits & ~std::uintptr_t{1}), (bits & 1U) == 0,
-              bits == 0 ? 0 : seconds[i % block_size]};
+              bits == 0 ? 0 : table->seconds[i % block_size]};
     }
   };
   [[nodiscard]] block* find(std::uint64_t i) const noexcept {
@@ -130,8 +154,8 @@ class shelf {
   }
   void put(std::uint64_t i, std::uintptr_t bits, float seconds) {
     block& b = at(i);
-    std::uintptr_t before = std::exchange(b.outcomes[i % block_size], bits);
-    b.seconds[i % block_size] = seconds;
+    std::uintptr_t before = std::exchange(b.table->outcomes[i % block_size], bits);
+    b.table->seconds[i % block_size] = seconds;
     Py_XDECREF(reinterpret_cast<PyObject*>(before & ~std::uintptr_t{1}));
   }
   void forget(std::uint64_t number) noexcept {

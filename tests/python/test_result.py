@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -77,3 +79,23 @@ def test_an_item_result_is_one_of_two_and_stays_so() -> None:
             pass
         case _:
             pytest.fail("does not match")
+
+
+@pytest.mark.parametrize("executor", ["process", "thread"])
+def test_what_a_result_costs(executor: str) -> None:
+    """Twelve bytes an item beside the objects: a place in the list and a duration, and no more than that while it is made."""
+    program = f"""
+import resource
+from centimane import parallel_map
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def nothing(_):
+    return None
+parallel_map(nothing, range(10_000), executor={executor!r}, workers=2)
+before = peak()
+print(len(parallel_map(nothing, range(2_000_000), executor={executor!r}, workers=2)), peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    n, more = map(int, done.stdout.split())
+    assert (n, done.stderr) == (2_000_000, "")
+    assert more < 16 * n
