@@ -11,7 +11,7 @@ The common case is one line::
 Nothing is imported before it is asked for: the processes that run your functions load only what those functions need.
 """
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # what type checkers take for true; typing itself would cost more than all the rest
 
 __version__ = "0.1.0"
 
@@ -86,9 +86,8 @@ _HOME = {
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(f".{_HOME.get(name, '_errors')}", __name__), name)
+    home = _HOME.get(name, "_errors")
+    value: object = getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
     globals()[name] = value
     return value
 

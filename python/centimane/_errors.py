@@ -6,7 +6,9 @@ what to do. Exceptions of the user's own functions are not among them: they come
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class Error(Exception):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import NoReturn
 
 from . import _core
 from ._policies import RateLimit
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 class Limiter:

@@ -2,68 +2,103 @@
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from . import _core, _nesting
 
-from . import _core, _nesting, _threads
-from ._cpus import cpu_count
-from ._errors import Aborted, Cancelled, StartFailed, TimedOut, from_trouble
-from ._progress import Bar, make_bar
-from ._remote import Refused, rebuild
-from ._result import ItemResult, ParallelResult, RunStatus
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any, Literal, TypeVar
+
     from ._limiter import Limiter
     from ._policies import RateLimit, Retry
+    from ._progress import Bar
+    from ._result import ItemResult, ParallelResult
     from ._stop import StopToken
 
-T = TypeVar("T")
-R = TypeVar("R")
+    T = TypeVar("T")
+    R = TypeVar("R")
 
-Executor = Literal["thread", "process", "sequential"]
-Start = Literal["zygote", "fork"]
+    Executor = Literal["thread", "process", "sequential"]
+    Start = Literal["zygote", "fork"]
 
-_core.set_item_result(ItemResult)
+_ANY_WAIT = float("inf")
 _NO_POLICIES = _core.Policies(
     attempts=1,
     backoff=0.0,
-    max_delay=math.inf,
-    max_server_wait=math.inf,
+    max_delay=_ANY_WAIT,
+    max_server_wait=_ANY_WAIT,
     jitter=False,
     judge=None,
     max_errors=0,
     limiter=None,
     stop=None,
 )
-_STATUSES = (RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.TIMED_OUT, RunStatus.ABORTED, RunStatus.COMPLETED)
-del _threads  # importing it told the engine how to start threads
 
 
-@dataclass(slots=True)
 class _Plan:
     """What one call asks for, checked."""
 
-    function: Callable[..., Any]
-    items: Any
-    star: bool
-    stream: bool
-    ordered: bool
-    executor: Executor
-    workers: int
-    window: int
-    chunk: int
-    timeout: float | None
-    task_timeout: float | None
-    on_progress: Callable[[int, int], object] | None
-    on_result: Callable[[ItemResult[Any]], object] | None
-    progress: bool
-    init: Callable[[], object] | None
-    max_tasks: int | None
-    start: Start
-    policies: _core.Policies
+    __slots__ = (
+        "chunk",
+        "executor",
+        "function",
+        "init",
+        "items",
+        "max_tasks",
+        "on_progress",
+        "on_result",
+        "ordered",
+        "policies",
+        "progress",
+        "star",
+        "start",
+        "stream",
+        "task_timeout",
+        "timeout",
+        "window",
+        "workers",
+    )
+
+    def __init__(
+        self,
+        *,
+        function: Callable[..., Any],
+        items: Any,
+        star: bool,
+        stream: bool,
+        ordered: bool,
+        executor: Executor,
+        workers: int,
+        window: int,
+        chunk: int,
+        timeout: float | None,
+        task_timeout: float | None,
+        on_progress: Callable[[int, int], object] | None,
+        on_result: Callable[[ItemResult[Any]], object] | None,
+        progress: bool,
+        init: Callable[[], object] | None,
+        max_tasks: int | None,
+        start: Start,
+        policies: _core.Policies,
+    ) -> None:
+        self.function = function
+        self.items = items
+        self.star = star
+        self.stream = stream
+        self.ordered = ordered
+        self.executor: Executor = executor
+        self.workers = workers
+        self.window = window
+        self.chunk = chunk
+        self.timeout = timeout
+        self.task_timeout = task_timeout
+        self.on_progress = on_progress
+        self.on_result = on_result
+        self.progress = progress
+        self.init = init
+        self.max_tasks = max_tasks
+        self.start: Start = start
+        self.policies = policies
 
 
 def _whole(name: str, value: object, least: int = 1) -> int:
@@ -83,7 +118,7 @@ def _seconds(name: str, value: object) -> float:
         if isinstance(value, bool) or convert is None:
             raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
         value = float(convert(value))
-    if math.isnan(value) or value <= 0:
+    if not value > 0:  # NaN is not either
         raise ValueError(f"{name} must be more than 0 seconds, not {value}")
     return float(value)
 
@@ -151,13 +186,15 @@ def _plan(
         if workers > 4096:
             raise ValueError(f"workers must be at most 4096, not {workers}")
     elif not here:
-        workers = _nesting.default_workers() if executor == "process" else min(32, cpu_count() + 4)
+        workers = _nesting.default_workers() if executor == "process" else min(32, _core.cpu_count() + 4)
     chunk = 1 if chunksize is None else _whole("chunksize", chunksize)
     policies = _policies(rate_limit, retry, max_errors, stop)
     if chunk > 1 and not (rate_limit is None and retry is None and max_errors is None):
         raise ValueError("chunksize makes items one piece of work: rate_limit, retry and max_errors need each alone")
     init = worker_init
     if worker_init is not None and worker_init_args:
+        import functools
+
         init = functools.partial(worker_init, *worker_init_args)
     return _Plan(
         function=function,
@@ -202,7 +239,7 @@ def _policies(
         attempts=again.attempts,
         backoff=again.backoff,
         max_delay=again.max_delay,
-        max_server_wait=math.inf if again.max_server_wait is None else again.max_server_wait,
+        max_server_wait=_ANY_WAIT if again.max_server_wait is None else again.max_server_wait,
         jitter=again.jitter,
         judge=None if retry is None else retry.judge,
         max_errors=0 if max_errors is None else _whole("max_errors", max_errors),
@@ -229,14 +266,18 @@ def _input(items: Any) -> tuple[Any, int]:
 def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
     """The run of a plan, on its executor."""
     items, length = _input(plan.items)
-    processes = plan.executor == "process"
-    rescue = main_names = None
-    if processes:
-        from ._pickling import MainNames
-        from ._pickling import rescue as rescue_value
+    rescue = main_names = hands = None
+    if plan.executor == "process":
+        from . import _pickling
 
-        rescue = rescue_value
-        main_names = MainNames() if plan.start != "fork" else None
+        hands = _processes_for(plan)  # what follows, the new workers' first process need not wait for
+        rescue = _pickling.rescue
+        main_names = _pickling.MainNames() if plan.start != "fork" else None
+    # Loading it tells the engine how to make an ItemResult.
+    from . import _result as _result  # pyright: ignore[reportPrivateUsage]
+    from ._errors import from_trouble
+    from ._remote import Refused, rebuild
+
     run = _core.Run(
         function=plan.function,
         items=items,
@@ -258,62 +299,77 @@ def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
         length_hint=length,
         policies=plan.policies,
     )
-    if plan.executor == "sequential":
+    if hands is not None:
+        pool, function, state = hands
+        run.on_processes(
+            pool=pool,
+            function=function,
+            state=state,
+            task_timeout=-1.0 if plan.task_timeout is None else plan.task_timeout,
+        )
+    elif plan.executor == "thread":
+        from . import _threads  # tells the engine how to start threads
+
+        del _threads
+        run.on_threads(plan.workers)
+    else:
         if plan.init is not None:
             plan.init()
         run.on_this_thread()
-    elif plan.executor == "thread":
-        run.on_threads(plan.workers)
-    else:
-        _on_processes(run, plan)
     return run
 
 
-def _on_processes(run: _core.Run, plan: _Plan) -> None:
-    from . import _processes
-    from ._pickling import PROTOCOL, dump_function
+def _processes_for(plan: _Plan) -> tuple[_core.Pool, bytes, bytes]:
+    """The plan's pool, its function as its workers will read it, and this process's state if they have another one."""
+    from . import _pickling, _processes
 
     kind = (b"S" if plan.star else b"C") if plan.chunk > 1 else (b"*" if plan.star else b"c")
     if plan.start == "fork":
         pool, function = _processes.forked_pool(plan.workers, plan.init, plan.max_tasks, plan.function)
-        state = b""
-    else:
-        init = None
-        if plan.init is not None:
-            import pickle
-
-            pickled = dump_function(plan.init, name="worker_init")
-            init = pickle.dumps((_call_pickled, (pickled,)), PROTOCOL)
-        function = dump_function(plan.function)
-        pool, state = _processes.warm_pool(plan.workers, init, plan.max_tasks)
-    run.on_processes(
-        pool=pool,
-        function=kind + function,
-        state=state,
-        task_timeout=-1.0 if plan.task_timeout is None else plan.task_timeout,
-    )
+        return pool, kind + function, b""
+    init = None
+    if plan.init is not None:
+        init = _pickling.dumps((_call_pickled, (_pickling.dump_function(plan.init, name="worker_init"),)))
+    # Writing a function that needs cloudpickle takes as long as starting an interpreter: both go on at once.
+    light = _pickling.dump_lightly(plan.function)
+    pool, state = _processes.warm_pool(plan.workers, init, plan.max_tasks, cloud=light is None)
+    return pool, kind + (light or _pickling.dump_by_cloud(plan.function)), state
 
 
 def _call_pickled(function: bytes) -> None:
     """In a worker: the initialiser, rebuilt only now that everything it needs is set up."""
-    import pickle
+    from ._pickling import loads
 
-    pickle.loads(function)()
+    loads(function)()
+
+
+def _bar(plan: _Plan) -> Bar | None:
+    if not plan.progress:
+        return None
+    from ._progress import make_bar
+
+    return make_bar(_input_length(plan.items))
 
 
 def _collect(plan: _Plan) -> ParallelResult[Any]:
     """A map: the run to its end, its outcomes in one object."""
-    bar = make_bar(_input_length(plan.items)) if plan.progress else None
+    bar = _bar(plan)
     try:
         run = _begin(plan, bar)
         try:
-            status = _STATUSES[run.finish()]
+            ended = run.finish()
         except BaseException:
             run.close()
             raise
     finally:
         if bar is not None:
             bar.close()
+    from ._errors import Aborted, Cancelled, TimedOut
+    from ._result import ParallelResult, RunStatus
+
+    status = (RunStatus.COMPLETED, RunStatus.CANCELLED, RunStatus.TIMED_OUT, RunStatus.ABORTED, RunStatus.COMPLETED)[
+        ended
+    ]
     not_run: BaseException
     if status is RunStatus.TIMED_OUT:
         not_run = TimedOut(f"the item has no outcome: the run's timeout of {plan.timeout:g} s had passed")
@@ -330,6 +386,8 @@ def _collect(plan: _Plan) -> ParallelResult[Any]:
 
 def _raise_if_nothing_started(failures: dict[int, BaseException]) -> None:
     """No worker could start at all: one loud error says more than one for each item."""
+    from ._errors import StartFailed
+
     if all(isinstance(error, StartFailed) for error in failures.values()):
         raise failures[min(failures)]
 
@@ -343,7 +401,7 @@ def _input_length(items: Any) -> int | None:
 
 def _stream(plan: _Plan) -> Iterator[ItemResult[Any]]:
     """A stream: begun at the first ``next``, ended when it is exhausted, closed or dropped."""
-    bar = make_bar(_input_length(plan.items)) if plan.progress else None
+    bar = _bar(plan)
     run = _begin(plan, bar)
     try:
         yield from run

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ._cpus import cpu_count
-from ._errors import NestingError
+from . import _core
 
 DEEPEST = 5
 
@@ -15,7 +14,7 @@ siblings = 1
 
 def default_workers() -> int:
     """Processes for a run that names no number: the processors, shared with the sibling workers if this is one."""
-    return max(1, cpu_count() // siblings)
+    return max(1, _core.cpu_count() // siblings)
 
 
 def enter(workers: int) -> tuple[int, int]:
@@ -25,6 +24,8 @@ def enter(workers: int) -> tuple[int, int]:
         NestingError: this process is too deep for a pool of its own.
     """
     if depth >= DEEPEST:
+        from ._errors import NestingError
+
         raise NestingError(
             f"a pool inside {depth} pools: a worker's function calls itself in parallel, or a module that workers import "
             "starts work when it is imported"

@@ -6,10 +6,13 @@ Both are small immutable values: make them once, use them anywhere, pickle them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Literal, NoReturn
 
-Per = Literal["second", "minute", "hour"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Literal, NoReturn
+
+    Per = Literal["second", "minute", "hour"]
 
 _SECONDS: dict[str, float] = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import itertools
 import os
-import pickle
 import sys
-import threading
-import warnings
-from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
 
 from . import _core, _nesting, _state
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pickle
+    from collections.abc import Callable
+    from typing import Any
+else:
+    import _pickle as pickle
 
 IDLE_SECONDS = 60.0
 """A worker without work leaves after that; its pool stays."""
@@ -22,10 +25,9 @@ CLOSE_SECONDS = 3.0
 MOST_POOLS = 4
 UNLIMITED = 2**64 - 1
 
-_Key = tuple[int, bytes | None, int, str]
-
-_lock = threading.Lock()
-_pools: OrderedDict[_Key, tuple[_core.Pool, bytes]] = OrderedDict()
+_lock = _thread.allocate_lock()
+_pools: dict[tuple[int, bytes | None, int, str], tuple[_core.Pool, bytes]] = {}
+"""By configuration; the one used last stands last."""
 _of_the_parent: list[_core.Pool] = []
 _tokens = itertools.count(1)
 _at_exit_registered = False
@@ -46,20 +48,21 @@ def _main_description() -> dict[str, Any]:
 def _interpreter_flags() -> list[str]:
     """The flags this interpreter was started with, so that workers understand the same language."""
     flags = sys.flags
-    usual = (
-        flags.debug | flags.optimize | flags.dont_write_bytecode | flags.no_user_site | flags.no_site | flags.verbose,
-        flags.ignore_environment
-        | flags.isolated
-        | flags.bytes_warning
-        | flags.quiet
-        | flags.dev_mode
-        | flags.safe_path,
-    )
-    if not any(usual) and not sys.warnoptions and not sys._xoptions:  # pyright: ignore[reportPrivateUsage]
-        return []
-    import subprocess
+    rare = flags.debug | flags.verbose | flags.bytes_warning | flags.quiet | flags.isolated | flags.ignore_environment
+    if rare or flags.dev_mode or sys._xoptions:  # pyright: ignore[reportPrivateUsage]
+        import subprocess  # knows all of them, and takes as long to import as an interpreter to start
 
-    return list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
+        return list(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
+    chosen = ["-" + "O" * flags.optimize] if flags.optimize else []
+    for flag, option in (
+        (flags.dont_write_bytecode, "-B"),
+        (flags.no_site, "-S"),
+        (flags.no_user_site, "-s"),
+        (flags.safe_path, "-P"),
+    ):
+        if flag:
+            chosen.append(option)
+    return chosen + ["-W" + option for option in sys.warnoptions]
 
 
 def _executable() -> str | None:
@@ -71,19 +74,23 @@ def _executable() -> str | None:
     return os.fsdecode(chosen) if chosen else None
 
 
-def _command(executable: str) -> list[bytes]:
+def _command(executable: str, cloud: bool) -> list[bytes]:
     # The package is found where this one is, whatever the paths say; the working directory is not looked at.
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     code = (
         f"import sys; sys.path[:1 if sys.path[:1] == [''] else 0] = [{home!r}]; "
-        f"from centimane._zygote import main; main(3, {os.getpid()})"
+        f"from centimane._zygote import main; main(3, {os.getpid()}, {list(map(str, sys.path)) if cloud else None!r})"
     )
     return [os.fsencode(part) for part in [executable, *_interpreter_flags(), "-c", code]]
 
 
-def _open(workers: int, init: bytes | None, max_tasks: int, state: bytes, *, fork: bool) -> _core.Pool:
+def _open(
+    workers: int, init: bytes | None, max_tasks: int, state: bytes, *, fork: bool, cloud: bool = False
+) -> _core.Pool:
     executable = None if fork else _executable()
     if executable is None and not fork:
+        import warnings
+
         warnings.warn(
             'this program has no interpreter to start workers with: they are forked from it (start="fork")',
             RuntimeWarning,
@@ -105,15 +112,19 @@ def _open(workers: int, init: bytes | None, max_tasks: int, state: bytes, *, for
         max_tasks=max_tasks,
         idle_after=IDLE_SECONDS,
         set_up=pickle.dumps(set_up, 5),
-        arguments=[] if executable is None else _command(executable),
+        arguments=[] if executable is None else _command(executable, cloud),
         environment=[] if executable is None else [name + b"=" + value for name, value in os.environb.items()],
     )
 
 
-def warm_pool(workers: int, init: bytes | None, max_tasks: int | None) -> tuple[_core.Pool, bytes]:
+def warm_pool(
+    workers: int, init: bytes | None, max_tasks: int | None, *, cloud: bool = False
+) -> tuple[_core.Pool, bytes]:
     """The pool for this configuration, and the definition of this process's state if the pool has another one, else ``b""``.
 
-    Any thread. Cost: microseconds for a pool that is there.
+    cloud: its workers will need cloudpickle; a new pool's have it from birth.
+
+    Any thread. Cost: microseconds for a pool that is there; a new one's first process starts, nobody waits for it.
     """
     limit = UNLIMITED if max_tasks is None else max_tasks
     key = (workers, init, limit, "zygote")
@@ -121,12 +132,12 @@ def warm_pool(workers: int, init: bytes | None, max_tasks: int | None) -> tuple[
     with _lock:
         found = _pools.get(key)
         if found is not None:
-            _pools.move_to_end(key)
+            _pools[key] = _pools.pop(key)
             pool, told = found
             return pool, b"" if told == state else b"P" + state
-        pool = _open(workers, init, limit, state, fork=False)
+        pool = _open(workers, init, limit, state, fork=False, cloud=cloud)
         _pools[key] = (pool, state)
-        dropped = [_pools.popitem(last=False) for _ in range(len(_pools) - MOST_POOLS)]
+        dropped = [_pools.pop(next(iter(_pools))) for _ in range(len(_pools) - MOST_POOLS)]
     del dropped  # outside the lock: runs that use them hold them; the others end here
     return pool, b""
 
@@ -184,7 +195,7 @@ def close_all(grace: float = CLOSE_SECONDS) -> None:
 
 def _after_fork_in_child() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = _thread.allocate_lock()
     # They are the parent's; this process opens its own. They are kept: ending them is not this process's business.
     _of_the_parent.extend(pool for pool, _ in _pools.values())
     _pools.clear()

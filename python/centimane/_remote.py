@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-from typing import Any
-
 from ._errors import PayloadError, RemoteError, RemoteTraceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pickle
+    from typing import Any
+else:
+    import _pickle as pickle
 
 
 class Refused:

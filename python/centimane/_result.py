@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
-from typing import Any, Generic, NoReturn, TypeVar, overload
 
+from . import _core
 from ._errors import Aborted, Cancelled, TimedOut
 
-R = TypeVar("R")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Generic, NoReturn, TypeVar, overload
+
+    R = TypeVar("R")
+else:
+    R = "R"
+
+    class Generic:
+        """Lets ``ItemResult[int]`` be written, as typing's own would, whose import costs more than this whole package."""
+
+        __slots__ = ()
+        __class_getitem__ = classmethod(type(list[int]))
 
 
 class RunStatus(enum.Enum):
@@ -102,6 +114,9 @@ def _item_result(
     if error is None:
         return ItemResult(index, value=value, attempts=attempts, duration=duration)
     return ItemResult(index, error=error, attempts=attempts, duration=duration)
+
+
+_core.set_item_result(ItemResult)
 
 
 class ParallelResult(Generic[R]):
@@ -221,10 +236,13 @@ class ParallelResult(Generic[R]):
         self.raise_on_failure()
         return iter(self._values)  # type: ignore[arg-type]
 
-    @overload
-    def __getitem__(self, index: int) -> R: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[R]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, index: int) -> R: ...
+        @overload
+        def __getitem__(self, index: slice) -> list[R]: ...
+
     def __getitem__(self, index: int | slice) -> R | list[R]:
         self.raise_on_failure()
         return self._values[index]  # type: ignore[return-value]

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import os
-import pickle
 import sys
-import warnings
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pickle
+    from typing import Any
+else:
+    import _pickle as pickle
+
+
+def _warning_filters() -> Any:
+    """The module that holds the filters in force: ``warnings``, or the interpreter's own where nobody has imported it."""
+    module = sys.modules.get("warnings")
+    if module is not None:
+        return module
+    import _warnings
+
+    return _warnings
 
 
 def capture() -> bytes:
@@ -26,7 +40,7 @@ def capture() -> bytes:
         "log_level": logging.root.level if logging is not None else None,
     }
     try:
-        filters = pickle.dumps(warnings.filters, 5)
+        filters = pickle.dumps(_warning_filters().filters, 5)
         state["warnings"] = filters if b"__main__" not in filters else None
     except Exception:  # a category that lives nowhere
         state["warnings"] = None
@@ -56,8 +70,13 @@ def take(blob: bytes) -> None:
 
         logging.root.setLevel(state["log_level"])
     if state["warnings"] is not None:
+        here = _warning_filters()
         try:
-            warnings.filters[:] = pickle.loads(state["warnings"])  # type: ignore[index]
-            warnings._filters_mutated()  # type: ignore[attr-defined]
+            filters = pickle.loads(state["warnings"])
+            if filters != here.filters:
+                import warnings
+
+                warnings.filters[:] = filters  # type: ignore[index]
+                warnings._filters_mutated()  # type: ignore[attr-defined]
         except Exception:  # a category of a module that cannot be imported here
             pass

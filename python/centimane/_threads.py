@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 
 from . import _core
 
@@ -19,6 +18,8 @@ def _live() -> None:
 
 def start(n: int) -> int:
     """Starts n threads; answers how many there are now of these. Raises only if not one could be started."""
+    import threading
+
     started = 0
     for _ in range(n):
         try:

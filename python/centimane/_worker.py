@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
+import faulthandler
 import os
-import pickle
-import signal
 import sys
-import traceback
-import types
-from typing import Any, cast
 
 from . import _core, _nesting, _state
-from ._errors import PayloadError
-from ._remote import Refused
 
-Described = tuple[bytes | None, str, str, str]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pickle
+    import signal
+    from types import FunctionType, ModuleType
+    from typing import Any
+
+    from ._errors import PayloadError
+else:
+    # Their halves in C, which an interpreter has loaded anyway: what is imported here, every start waits for.
+    import _pickle as pickle
+    import _signal as signal
+
+    from ._functions import FunctionType
+
+    ModuleType = type(sys)
 
 
 class TaskStopped(BaseException):
@@ -36,7 +46,7 @@ def _stop_task(_signal: int, _frame: object) -> None:
 
 def _become_main(description: dict[str, Any]) -> None:
     """An empty module under the name of the driver's: never executed, filled by definitions."""
-    module = types.ModuleType("__main__")
+    module = ModuleType("__main__")
     module.__dict__.update(description)
     module.__dict__["__builtins__"] = sys.modules["builtins"]
     sys.modules["__main__"] = sys.modules["__mp_main__"] = module
@@ -44,8 +54,6 @@ def _become_main(description: dict[str, Any]) -> None:
 
 def set_up(blob: bytes) -> None:
     """Makes this process ready for its first task. What it raises is a failed start."""
-    import faulthandler
-
     how: dict[str, Any] = pickle.loads(blob)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(_core.stop_signal(), _stop_task)
@@ -68,8 +76,6 @@ def set_up(blob: bytes) -> None:
 
 def _forget_inherited() -> None:
     """What a fork copied and must not be shared: exit hooks of others, the state of random generators."""
-    import atexit
-
     atexit._clear()  # pyright: ignore[reportPrivateUsage]
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
@@ -114,8 +120,6 @@ def idle() -> None:
 
 def tear_down() -> None:
     """Orderly end: exit hooks that tasks registered, then the streams."""
-    import atexit
-
     atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
     idle()
 
@@ -128,7 +132,7 @@ def load_function(blob: bytes) -> Any:
     function = pickle.loads(blob)
     function = getattr(function, "centimane_wrapped", function)  # @parallel is about the process that maps
     name = getattr(function, "__qualname__", "")
-    if isinstance(function, (types.FunctionType, type)) and function.__module__ == "__main__" and name.isidentifier():
+    if isinstance(function, (FunctionType, type)) and function.__module__ == "__main__" and name.isidentifier():
         sys.modules["__main__"].__dict__.setdefault(name, function)
     return function
 
@@ -159,8 +163,10 @@ def take_state(blob: bytes) -> None:
 
 def run_chunk(function: Any, items: list[Any], star: bool) -> Any:
     """A chunk's outcomes: the list of values, or ``(values, {place: described error})`` if some failed."""
+    from ._remote import Refused
+
     values: list[Any] = []
-    errors: dict[int, Described] = {}
+    errors: dict[int, tuple[bytes | None, str, str, str]] = {}
     for place, item in enumerate(items):
         if item is Refused:
             values.append(None)
@@ -178,12 +184,12 @@ def run_chunk(function: Any, items: list[Any], star: bool) -> Any:
 def salvage_chunk(outcomes: Any) -> Any:
     """The same outcomes, with an error in place of each value that cannot be pickled."""
     values: list[Any]
-    errors: dict[int, Described]
+    errors: dict[int, Any]
     if isinstance(outcomes, tuple):
-        values, errors = cast("tuple[list[Any], dict[int, Described]]", outcomes)
+        values, errors = outcomes  # pyright: ignore[reportUnknownVariableType]
     else:
         values, errors = outcomes, {}
-    for place, value in enumerate(values):
+    for place, value in enumerate(values):  # pyright: ignore[reportUnknownArgumentType]
         try:
             try:
                 pickle.dumps(value, 5)
@@ -206,6 +212,8 @@ def rescue(value: object, _error: BaseException) -> bytes:
 
 def traceback_of(error: BaseException) -> str:
     """An exception with its traceback, as text."""
+    import traceback
+
     try:
         return "".join(traceback.format_exception(error))
     except Exception:  # an exception whose text cannot be had
@@ -219,7 +227,7 @@ def _text_of(error: BaseException) -> str:
         return "(its text could not be had)"
 
 
-def describe(error: BaseException) -> Described:
+def describe(error: BaseException) -> tuple[bytes | None, str, str, str]:
     """An exception for the driver: its pickle if there is one, and its description in any case."""
     pickled: bytes | None
     try:
@@ -236,6 +244,8 @@ def describe(error: BaseException) -> Described:
 
 def unreadable(cause: BaseException | None, of_function: bool) -> PayloadError:
     """For a task whose function or item cannot be rebuilt in this process."""
+    from ._errors import PayloadError
+
     what = "the function" if of_function else "the item"
     why = f"{type(cause).__name__}: {_text_of(cause)}" if cause is not None else "it is not known here"
     error = PayloadError(f"{what} cannot be rebuilt in the worker: {why}", stage="read_args")
