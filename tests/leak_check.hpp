@@ -1,7 +1,7 @@
 // Fails a test that leaves anything behind: a process (found by a mark in its environment, so that one that was
 // re-parented or became a daemon is found too), a child or a zombie, a descriptor, a thread, a mapped segment, a name
-// of ours in /dev/shm, any name in TMPDIR, which is a folder of the test program's own: what others do in /tmp meanwhile
-// is not our business.
+// of ours in /dev/shm, any name in TMPDIR, which is a folder of the test program's own: what others do in /tmp
+// meanwhile is not our business.
 //
 //   int main(int argc, char** argv) { return centimane::test::run_all(argc, argv); }   // checks every test
 //   class my_test : public centimane::test::leak_check {};                             // or only those of a fixture

@@ -14,8 +14,9 @@
 namespace centimane::engine {
 namespace {
 
-/// How long a dead worker's exit status may take from a zygote that lives; unknown afterwards. It comes within a fraction
-/// of a millisecond unless the zygote is not given the processor, which no clock tells from one that has been stopped.
+/// How long a dead worker's exit status may take from a zygote that lives; unknown afterwards. It comes within a
+/// fraction of a millisecond unless the zygote is not given the processor, which no clock tells from one that has been
+/// stopped.
 constexpr nanos status_patience = 1'000'000'000;
 /// How long a worker may live without a control socket: one that ends closes its files before its pidfd tells.
 constexpr nanos deaf_patience = 20'000'000;

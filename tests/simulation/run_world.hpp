@@ -59,7 +59,8 @@ class run_world final : public centimane::policy::guard {
   nanos now_ = 0;
   index source_left_ = 0, asked_ = 0, hands_there_ = 1;
   std::uint64_t fault_ = 8, item_bytes_ = 0, slowness_ = 0, checkpoint_ = 0;
-  bool uneven_ = false, source_breaks_ = false, shared_ = false, pushes_back_ = false, locked_ = false, restless_ = false;
+  bool uneven_ = false, source_breaks_ = false, shared_ = false, pushes_back_ = false, locked_ = false,
+       restless_ = false;
   std::uint64_t locks_ = 0;
 };
 

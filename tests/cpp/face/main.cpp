@@ -1,6 +1,6 @@
-// init() before anything else, as in any program that uses worker processes; then each test with the check that it leaves
-// nothing behind. Warm process pools are let go first, and the thread pools that a program keeps are there before: keeping
-// them is no leak.
+// init() before anything else, as in any program that uses worker processes; then each test with the check that it
+// leaves nothing behind. Warm process pools are let go first, and the thread pools that a program keeps are there
+// before: keeping them is no leak.
 #include <array>
 
 #include "centimane/init.hpp"
