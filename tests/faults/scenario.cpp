@@ -103,8 +103,8 @@ answer work(const task& t) {
   const std::int64_t square = t.number * t.number;
   if (deed == "square") return square;
   if (deed == "pid") return std::int64_t{getpid()};
-  if (deed == "slow_square") {
-    std::this_thread::sleep_for(2ms);
+  if (deed == "square_when_told") {
+    while (access((std::getenv("TMPDIR") + std::string("/go")).c_str(), F_OK) != 0) std::this_thread::sleep_for(1ms);
     return square;
   }
   if (deed == "sigkill") raise(SIGKILL);

@@ -62,8 +62,9 @@ def work(task: tuple[str, Any]) -> Any:
         return number * number
     if deed == "pid":
         return os.getpid()
-    if deed == "slow_square":
-        time.sleep(0.002)
+    if deed == "square_when_told":
+        while not os.path.exists(os.path.join(os.environ["TMPDIR"], "go")):
+            time.sleep(0.001)
         return number * number
     if deed in SIGNALS:
         os.kill(os.getpid(), SIGNALS[deed])

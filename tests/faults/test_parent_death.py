@@ -102,10 +102,11 @@ def test_25_40_children_are_reaped_by_strangers(face: str, before: str, stage: C
 
 
 def test_26_driver_stopped_and_continued(face: str, stage: Callable[..., Scene]) -> None:
-    it = running(stage, face, [["square", 1]] + [["slow_square", n] for n in range(200)])
+    it = running(stage, face, [["square", 1]] + [["square_when_told", n] for n in range(200)])
     it.process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, it.process.pid, os.WSTOPPED | os.WNOWAIT)
     it.process.send_signal(signal.SIGCONT)
+    it.tell()
     (line,) = it.lines()
     assert line["ok"], line
     assert it.end() == 0

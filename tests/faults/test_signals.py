@@ -42,10 +42,14 @@ def test_39_ctrl_c_while_the_driver_is_busy_with_results(face: str, stage: Calla
 def test_39_started_in_the_background_sigint_stays_ignored(face: str, stage: Callable[..., Scene]) -> None:
     it = stage(
         face,
-        {"runs": [{"tasks": [["slow_square", n] for n in range(100)], "announce": True}], "before": "ignore_sigint"},
+        {
+            "runs": [{"tasks": [["square", 1]] + [["square_when_told", n] for n in range(100)], "announce": True}],
+            "before": "ignore_sigint",
+        },
     )
     assert it.line() == {"event": "running"}
     os.killpg(it.process.pid, signal.SIGINT)
+    it.tell()
     (line,) = it.lines()
     assert line["ok"], line
     assert it.end() == 0
