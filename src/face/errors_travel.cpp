@@ -154,6 +154,8 @@ std::exception_ptr describe_payload_error(const char* stage, const char* doing, 
   std::string text = "centimane: " + std::string(doing) + " (" + std::string(demangled(mangled_type)) + ")";
   try {
     throw;
+  } catch (const resource_limit&) {
+    return std::current_exception();  // nothing is wrong with the type
   } catch (const std::exception& e) {
     text += ": " + std::string(e.what());
   } catch (...) {

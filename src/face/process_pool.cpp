@@ -156,6 +156,10 @@ class submissions final : public engine::payload,
   verdict invoke(index, std::uint32_t, int) override { return {}; }
   [[nodiscard]] std::uint64_t definition(index item) const override { return at(item).definition; }
   verdict fail(index, std::uint32_t, const engine::trouble&) override { return {}; }
+  verdict not_sent(index item, std::exception_ptr why) override {
+    refusals_[item] = std::move(why);
+    return {false, false, 0};
+  }
   bool settled(index, bool, std::uint32_t, int) override { return true; }
   bool settled_values(index, index, int) override { return true; }
   [[nodiscard]] bool wants_each() const override { return true; }
@@ -186,10 +190,13 @@ class submissions final : public engine::payload,
     ended_.push_back({item, explain(why, describe(item), attempt)});
   }
   void refused(index item, std::uint32_t, verdict) override {
-    ended_.push_back({item, std::make_exception_ptr(payload_error("centimane: a task could not be written"))});
+    const auto why = refusals_.extract(item);
+    ended_.push_back({item, why ? why.mapped()
+                                : std::make_exception_ptr(payload_error("centimane: a task could not be written"))});
   }
 
  private:
+  std::unordered_map<index, std::exception_ptr> refusals_;  ///< of tasks that there is no memory for
   struct task {
     submitted_state* what;  ///< null: it has ended
     std::uint64_t definition;

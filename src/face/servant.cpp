@@ -78,5 +78,10 @@ verdict cpp_servant::run(std::uint64_t definition, std::uint32_t, reader item, w
   return {false, false, 0};
 }
 
+verdict cpp_servant::not_sent(std::exception_ptr why, writer& out) {
+  detail::write_error(out, why, last_ != nullptr && last_->retried(why));
+  return {false, false, 0};
+}
+
 }  // namespace engine
 }  // namespace centimane

@@ -15,6 +15,7 @@ class cpp_servant final : public servant {
   void define(std::uint64_t id, reader blob) override;
   void forget(std::uint64_t id) override;
   verdict run(std::uint64_t definition, std::uint32_t attempt, reader item, writer& out, phase_marker& mark) override;
+  verdict not_sent(std::exception_ptr why, writer& out) override;
 
  private:
   struct known {

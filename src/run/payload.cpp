@@ -1,4 +1,4 @@
-// The part of `payload` that is the same for every face.
+// The parts of `payload` and `servant` that are the same for every face.
 #include "centimane/detail/payload.hpp"
 
 namespace centimane::engine {
@@ -9,5 +9,18 @@ index payload::invoke_range(index first, index n, int worker, verdict& last) {
   while (done < n && last.ok) last = invoke(first + done++, 1, worker);
   return done;
 }
+
+verdict payload::not_sent(index item, std::exception_ptr why) {
+  trouble account;
+  account.where = stage::write_args;
+  try {
+    std::rethrow_exception(std::move(why));
+  } catch (const std::exception& e) {
+    account.text = e.what();
+  }
+  return fail(item, 1, account);
+}
+
+verdict servant::not_sent(std::exception_ptr, writer&) { return {false, false, 0}; }
 
 }  // namespace centimane::engine

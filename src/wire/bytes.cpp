@@ -17,6 +17,26 @@ void reader::throw_short(std::size_t wanted, std::size_t left) {
                       std::to_string(left) + " left; do write() and read() of its codec agree?");
 }
 
+void reader::throw_missing(std::uint32_t number) {
+  throw payload_error("centimane: a record names something large, number " + std::to_string(number) +
+                      ", that did not come with it");
+}
+
+void writer::write_bulk(const std::byte* from, std::size_t n) {
+  const annex::part whole(from, n);
+  const std::uint32_t number = annex_ == nullptr ? annex::none : annex_->put({&whole, 1});
+  raw(number);
+  if (number == annex::none) bytes(from, n);
+}
+
+reader::run reader::read_bulk(std::size_t n) {
+  const auto number = raw<std::uint32_t>();
+  if (number == annex::none) return {bytes(n), false};
+  const annexed& apart = beside(number);
+  if (apart.size != n) throw_short(n, apart.size);
+  return {apart.data, true};
+}
+
 namespace detail {
 
 void throw_bad_record(const char* what) {

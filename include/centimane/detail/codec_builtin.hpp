@@ -288,6 +288,33 @@ inline std::size_t read_length(reader& in, std::size_t least = 1) {
   return static_cast<std::size_t>(n);
 }
 
+/// A run of n elements that travel as their bytes; it may lie beside the record, so n is checked as it is read.
+template <class Element>
+void write_run(writer& out, const Element* from, std::size_t n) {
+  write_length(out, n);
+  out.bulk(from, n * sizeof(Element));
+}
+template <class Element>
+std::size_t read_run_length(reader& in) {
+  auto n = in.raw<std::uint64_t>();
+  if (n > SIZE_MAX / sizeof(Element)) throw_bad_record("a length in it is longer than memory");
+  return static_cast<std::size_t>(n);
+}
+/// Reads a run into a new container, in one pass over the memory where the bytes lie aligned.
+template <class T, class Element>
+T read_run(reader& in) {
+  const std::size_t n = read_run_length<Element>(in);
+  const std::byte* at = in.bulk(n * sizeof(Element)).data;
+  const auto* from = reinterpret_cast<const Element*>(at);
+  if constexpr (std::is_constructible_v<T, const Element*, const Element*>) {
+    if (reinterpret_cast<std::uintptr_t>(at) % alignof(Element) == 0) return T(from, from + n);
+  }
+  T v;
+  v.resize(n);
+  if (n != 0) std::memcpy(static_cast<void*>(std::ranges::data(v)), at, n * sizeof(Element));
+  return v;
+}
+
 template <class T, form F>
 struct builtin_codec {};
 
@@ -348,23 +375,16 @@ struct builtin_codec<T, form::function> {
 template <class T>
 struct builtin_codec<T, form::text> {
   using unit = typename T::value_type;
-  static void write(writer& out, const T& v) {
-    write_length(out, v.size());
-    out.bytes(v.data(), v.size() * sizeof(unit));
-  }
-  static T read(reader& in) {
-    std::size_t n = read_length(in, sizeof(unit));
-    T v(n, unit{});
-    if (n != 0) std::memcpy(v.data(), in.bytes(n * sizeof(unit)), n * sizeof(unit));
-    return v;
-  }
+  static void write(writer& out, const T& v) { write_run<unit>(out, v.data(), v.size()); }
+  static T read(reader& in) { return read_run<T, unit>(in); }
 };
 
-/// What is looked into stays for the time of the task: in the record itself if it lies aligned there, else lent.
+/// What is looked into stays for the time of the task: in the record or beside it if it lies aligned there and may be
+/// used as it is wanted, else lent.
 template <class Element>
 const Element* borrow(reader& in, std::size_t n, bool may_be_written) {
-  const std::byte* at = in.bytes(n * sizeof(Element));
-  if (!may_be_written && reinterpret_cast<std::uintptr_t>(at) % alignof(Element) == 0) {
+  const auto [at, own] = in.bulk(n * sizeof(Element));
+  if ((own || !may_be_written) && reinterpret_cast<std::uintptr_t>(at) % alignof(Element) == 0) {
     return reinterpret_cast<const Element*>(at);
   }
   std::byte* copy = lend(n * sizeof(Element), alignof(Element));
@@ -375,12 +395,9 @@ template <class T>
 struct builtin_codec<T, form::text_view> {
   using unit = typename T::value_type;
   static constexpr bool borrows = true;
-  static void write(writer& out, const T& v) {
-    write_length(out, v.size());
-    out.bytes(v.data(), v.size() * sizeof(unit));
-  }
+  static void write(writer& out, const T& v) { write_run<unit>(out, v.data(), v.size()); }
   static T read(reader& in) {
-    std::size_t n = read_length(in, sizeof(unit));
+    std::size_t n = read_run_length<unit>(in);
     return T(borrow<unit>(in, n, false), n);
   }
 };
@@ -388,12 +405,9 @@ template <class T>
 struct builtin_codec<T, form::view> {
   using element = std::remove_cv_t<typename T::element_type>;
   static constexpr bool borrows = true;
-  static void write(writer& out, const T& v) {
-    write_length(out, v.size());
-    out.bytes(v.data(), v.size_bytes());
-  }
+  static void write(writer& out, const T& v) { write_run<element>(out, v.data(), v.size()); }
   static T read(reader& in) {
-    std::size_t n = read_length(in, sizeof(element));
+    std::size_t n = read_run_length<element>(in);
     return T(const_cast<element*>(borrow<element>(in, n, !std::is_const_v<typename T::element_type>)), n);
   }
 };
@@ -495,10 +509,10 @@ struct builtin_codec<T, form::container> {
     t.resize(std::size_t{});
   };
   static void write(writer& out, const T& v) {
-    write_length(out, v.size());
     if constexpr (dense) {
-      out.bytes(std::ranges::data(v), v.size() * sizeof(element));
+      write_run<element>(out, std::ranges::data(v), v.size());
     } else {
+      write_length(out, v.size());
       for (const auto& e : v) {
         if constexpr (std::is_same_v<element, typename T::value_type>) {
           const element& one = e;  // a proxy (vector<bool>) becomes its value
@@ -511,13 +525,11 @@ struct builtin_codec<T, form::container> {
     }
   }
   static T read(reader& in) {
-    std::size_t n = read_length(in, dense ? sizeof(element) : 1);
-    T v;
     if constexpr (dense) {
-      v.resize(n);
-      if (n != 0)
-        std::memcpy(static_cast<void*>(std::ranges::data(v)), in.bytes(n * sizeof(element)), n * sizeof(element));
+      return read_run<T, element>(in);
     } else {
+      std::size_t n = read_length(in);
+      T v;
       for (std::size_t i = 0; i < n; ++i) {
         if constexpr (requires(element e) { v.push_back(std::move(e)); }) {
           v.push_back(codec<element>::read(in));
@@ -527,8 +539,8 @@ struct builtin_codec<T, form::container> {
           v.insert(codec<element>::read(in));
         }
       }
+      return v;
     }
-    return v;
   }
 };
 

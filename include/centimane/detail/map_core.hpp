@@ -44,6 +44,7 @@ class map_core : public engine::payload {
   // ---- payload
   [[nodiscard]] std::uint64_t definition(index) const final { return definition_; }
   verdict fail(index item, std::uint32_t attempt, const engine::trouble& why) final;
+  verdict not_sent(index item, std::exception_ptr why) final { return keep_error(item, std::move(why)); }
   bool settled(index item, bool ok, std::uint32_t attempt, int worker) final;
   bool settled_values(index first, index n, int worker) final;
   [[nodiscard]] bool wants_each() const final { return each_; }

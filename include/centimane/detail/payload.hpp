@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <span>
 #include <string>
 
@@ -71,9 +72,14 @@ class payload {
 
   /// Takes up to `at_most` further items from a source of unknown length.
   virtual pulled pull(index at_most) = 0;
-  /// Writes the item for a worker. On failure the face stores the error (stage write_args) and answers !ok.
+  /// Writes the item for a worker; what is large goes beside it, where `out` has an annex. On failure the face stores
+  /// the error (stage write_args) and answers !ok.
   virtual verdict encode(index item, writer& out) = 0;
-  /// Reads what a worker's servant wrote for the item (value or error, told by `ok`), stores it. A value that cannot be
+  /// What encode has written could not be taken: there is no memory for it. Stores the error (a resource_limit or
+  /// another) and answers !ok. The default is for faces whose items are never that large.
+  virtual verdict not_sent(index item, std::exception_ptr why);
+  /// Reads what a worker's servant wrote for the item (value or error, told by `ok`), stores it. What lies beside the
+  /// record may be kept as it is (annexed::hold). A value that cannot be
   /// rebuilt is stored as an error (stage read_result) and answers !ok.
   virtual verdict decode(index item, bool ok, reader in) = 0;
   /// Runs the function on the item here and stores value or error. Any hand's thread.
@@ -125,9 +131,12 @@ class servant {
   /// becomes the outcome of each task that names it.
   virtual void define(std::uint64_t id, reader blob) = 0;
   virtual void forget(std::uint64_t id) = 0;
-  /// Runs one task and writes value or error to `out`. Never throws, whatever the user's code does.
+  /// Runs one task and writes value or error to `out`. Never throws, whatever the user's code does. What lies beside
+  /// the item is given back when the last annexed::hold of it is gone; what is large in the value goes beside `out`.
   virtual verdict run(std::uint64_t definition, std::uint32_t attempt, reader item, writer& out,
                       phase_marker& mark) = 0;
+  /// The task's value, written already, could not be taken: there is no memory for it. Writes the error in its place.
+  virtual verdict not_sent(std::exception_ptr why, writer& out);
   /// No task is there: a moment to restore what tasks left changed (directory, umask, handlers).
   virtual void idle() {}
   /// Orderly end: run exit hooks, flush. Must return within a second.
