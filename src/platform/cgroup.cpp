@@ -119,6 +119,7 @@ cgroup_place parse_places(std::string_view proc_self_cgroup) {
     const std::string path(line.substr(second + 1));
     if (controllers.empty() && line.substr(0, first) == "0") place.unified = path;
     if (lists(controllers, "cpu")) place.cpu = path;
+    if (lists(controllers, "memory")) place.memory = path;
   });
   return place;
 }
@@ -135,6 +136,7 @@ cgroup_mounts parse_mounts(std::string_view proc_self_mountinfo) {
     const cgroup_mount mount{unescaped(before[3]), unescaped(before[4])};
     if (after[0] == "cgroup2") mounts.unified.push_back(mount);
     if (after[0] == "cgroup" && lists(after[2], "cpu")) mounts.cpu.push_back(mount);
+    if (after[0] == "cgroup" && lists(after[2], "memory")) mounts.memory.push_back(mount);
   });
   return mounts;
 }
@@ -180,6 +182,54 @@ quota cpu_quota(const std::string& root) {
     }
   }
   return least_of_all;
+}
+
+std::optional<std::uint64_t> parse_memory_left(std::string_view limit, std::string_view used, std::string_view stat) {
+  const std::optional<std::int64_t> most = number(limit), taken = number(used);  // "max" is no number
+  if (!most || !taken || *most < 0 || *taken < 0) return std::nullopt;
+  std::int64_t cached = 0;
+  each_line(stat, [&](std::string_view line) {
+    // In the first hierarchy a group's own number comes first, and the one that counts with all below it later.
+    for (const std::string_view name : {"inactive_file ", "total_inactive_file "}) {
+      if (line.substr(0, name.size()) == name) cached = number(line.substr(name.size())).value_or(0);
+    }
+  });
+  const std::int64_t held = std::max<std::int64_t>(0, *taken - std::max<std::int64_t>(0, cached));
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, *most - held));
+}
+
+std::optional<std::uint64_t> parse_available(std::string_view meminfo) {
+  std::optional<std::uint64_t> left;
+  each_line(meminfo, [&](std::string_view line) {
+    constexpr std::string_view name = "MemAvailable:", unit = "kB";
+    if (line.substr(0, name.size()) != name) return;
+    line = trimmed(line.substr(name.size()));
+    if (line.size() < unit.size() || line.substr(line.size() - unit.size()) != unit) return;
+    const std::optional<std::int64_t> kilobytes = number(line.substr(0, line.size() - unit.size()));
+    if (kilobytes && *kilobytes >= 0) left = static_cast<std::uint64_t>(*kilobytes) * 1024;
+  });
+  return left;
+}
+
+std::uint64_t memory_left(const std::string& root) {
+  std::uint64_t left = parse_available(read_all(root + "/proc/meminfo").value_or("")).value_or(UINT64_MAX);
+  const cgroup_place place = parse_places(read_all(root + "/proc/self/cgroup").value_or(""));
+  const cgroup_mounts mounts = parse_mounts(read_all(root + "/proc/self/mountinfo").value_or(""));
+  const auto look = [&](const std::vector<cgroup_mount>& where, const std::string& path, const char* limit,
+                        const char* used) {
+    for (const cgroup_mount& mount : where) {
+      for (const std::string& at : directories(mount, path)) {
+        const auto most = read_all(root + at + limit);
+        if (!most) continue;
+        const auto here = parse_memory_left(*most, read_all(root + at + used).value_or(""),
+                                            read_all(root + at + "/memory.stat").value_or(""));
+        if (here) left = std::min(left, *here);
+      }
+    }
+  };
+  if (place.unified) look(mounts.unified, *place.unified, "/memory.max", "/memory.current");
+  if (place.memory) look(mounts.memory, *place.memory, "/memory.limit_in_bytes", "/memory.usage_in_bytes");
+  return left;
 }
 
 }  // namespace centimane::platform

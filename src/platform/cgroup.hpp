@@ -1,6 +1,7 @@
-// The CPU time that control groups leave us. Parsing is apart from reading, and reading starts at a root that tests
-// replace. Whatever is missing or malformed means "no limit".
+// The CPU time and the memory that control groups leave us. Parsing is apart from reading, and reading starts at a root
+// that tests replace. Whatever is missing or malformed means "no limit".
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@ quota parse_cfs(std::string_view quota_us, std::string_view period_us);
 struct cgroup_place {
   std::optional<std::string> unified;  ///< "0::/path"
   std::optional<std::string> cpu;      ///< v1: the path of the hierarchy with the controller "cpu"
+  std::optional<std::string> memory;   ///< v1: the same for "memory"
 };
 cgroup_place parse_places(std::string_view proc_self_cgroup);
 
@@ -29,7 +31,7 @@ struct cgroup_mount {
   std::string point;
 };
 struct cgroup_mounts {
-  std::vector<cgroup_mount> unified, cpu;
+  std::vector<cgroup_mount> unified, cpu, memory;
 };
 cgroup_mounts parse_mounts(std::string_view proc_self_mountinfo);
 
@@ -39,5 +41,15 @@ std::vector<std::string> directories(const cgroup_mount& mount, std::string_view
 
 /// The least quota of our group and all above it. `root` goes in front of every path that is read.
 quota cpu_quota(const std::string& root = {});
+
+/// How many bytes a group may still take: its limit less what it uses, where cached files that the kernel would drop
+/// first do not count as used. The three texts of one group: memory.max or memory.limit_in_bytes, memory.current or
+/// memory.usage_in_bytes, memory.stat.
+std::optional<std::uint64_t> parse_memory_left(std::string_view limit, std::string_view used, std::string_view stat);
+/// MemAvailable of /proc/meminfo, in bytes.
+std::optional<std::uint64_t> parse_available(std::string_view meminfo);
+/// How many bytes this process may still touch before it, or a group above it, is killed for it: the least of the
+/// machine and of all groups. UINT64_MAX if nothing tells. Some ten small files are read: 50 to 200 µs.
+std::uint64_t memory_left(const std::string& root = {});
 
 }  // namespace centimane::platform

@@ -1,16 +1,21 @@
-// A shared mapping of a descriptor's memory, unmapped on destruction.
+// A mapping of a descriptor's memory, unmapped on destruction.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace centimane::platform {
 
-enum class access : bool { read, write };
+enum class access : std::uint8_t {
+  read,   ///< shared
+  write,  ///< shared
+  copy,   ///< what is written here is seen by nobody else, nor by the memory: pages are copied as they are written to
+};
 
 class mapping {
  public:
   mapping() noexcept = default;
-  /// Maps the first `size` bytes, shared. Throws std::system_error.
+  /// Maps the first `size` bytes. Throws std::system_error.
   mapping(int memory, std::size_t size, access how);
   mapping(mapping&& other) noexcept : at_(std::exchange(other.at_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   mapping& operator=(mapping&& other) noexcept {
@@ -33,6 +38,10 @@ class mapping {
   std::byte* at_ = nullptr;
   std::size_t size_ = 0;
 };
+
+/// Undoes what was written to these whole pages of a mapping with access::copy: they show the memory's own bytes again.
+/// Cheap where nothing was written (the kernel tells), and the pages stay mapped then. False: it was refused.
+bool undo_changes(std::byte* at, std::size_t size) noexcept;
 
 /// The size of the memory behind a descriptor. Throws std::system_error.
 std::size_t memory_size(int memory);

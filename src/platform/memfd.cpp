@@ -60,6 +60,13 @@ bool add_seals(int memory, int seals) noexcept {
   return ::fcntl(memory, F_ADD_SEALS, seals) == 0;
 }
 
+/// The same memory by a descriptor that cannot write; none without /proc.
+fd reopened(int memory) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+  return fd{::open(path, O_RDONLY | O_CLOEXEC)};
+}
+
 constexpr int size_seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 }  // namespace
@@ -86,11 +93,29 @@ void seal_size(int memory) noexcept { add_seals(memory, size_seals); }
 fd seal_for_readers(fd memory) {
   if (add_seals(memory.get(), size_seals | F_SEAL_FUTURE_WRITE)) return memory;
   add_seals(memory.get(), size_seals);  // Linux before 5.1
-  char path[32];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%d", memory.get());
-  fd reading{::open(path, O_RDONLY | O_CLOEXEC)};
+  fd reading = reopened(memory.get());
   if (!reading) return memory;  // no /proc: readers are kept from writing by their mapping alone
   return reading;
+}
+
+fd readable_only(int memory) {
+  fd reading = reopened(memory);
+  if (!reading) reading = fd{::fcntl(memory, F_DUPFD_CLOEXEC, 0)};
+  if (!reading) fail("centimane: cannot share memory");
+  return reading;
+}
+
+void write_memory(int memory, std::uint64_t offset, std::span<const std::byte> from) {
+  while (!from.empty()) {
+    const ssize_t put = ::pwrite(memory, from.data(), from.size(), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) {
+      if (put == 0) errno = ENOSPC;
+      fail("centimane: cannot write to shared memory");
+    }
+    offset += static_cast<std::uint64_t>(put);
+    from = from.subspan(static_cast<std::size_t>(put));
+  }
 }
 
 }  // namespace centimane::platform
