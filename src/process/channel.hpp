@@ -109,6 +109,8 @@ class channel {
   void timed(bool on);
   /// Asks the task in hand (the first without result) to stop; the worker's signal handler and stop_requested() see it.
   void soft_stop();
+  /// Wakes the worker, if it sleeps, for what was posted on its control socket.
+  void nudge() { wake_if(worker().parked.load(std::memory_order_seq_cst) != 0); }
   /// The worker leaves when it has run what it was sent. Wakes it.
   void closing();
   [[nodiscard]] bool wants_recycle() const noexcept;

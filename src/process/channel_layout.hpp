@@ -25,8 +25,7 @@ struct task_header {
   std::uint32_t control;     ///< control messages the worker must have read before it begins (see control.hpp)
   std::uint64_t definition;  ///< which function
   std::uint32_t attempt;
-  std::uint32_t
-      kind;  ///< 0: the body is the task; 1: the body is a u64 token of a block that comes by the control socket
+  std::uint32_t kind;  ///< 0: the body is the task; 1: it begins with a table of blocks (freight.hpp)
 };
 
 /// Encoded tasks in a row, as they lie in a ring: record k at bytes + [k == 0 ? base : ends[k - 1], ends[k]).
@@ -38,7 +37,7 @@ struct task_run {
 
 /// What a worker tells of a result beside its bytes.
 struct result_header {
-  std::uint8_t kind;  ///< 0: the body is the result; 1: a u64 token of a block sent over the control socket
+  std::uint8_t kind;  ///< 0: the body is the result; 1: it begins with a table of blocks (freight.hpp)
   std::uint8_t ok;    ///< value or error
   std::uint8_t retryable;
   std::int64_t server_wait;  ///< costs bytes only if it is not 0

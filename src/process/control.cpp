@@ -60,15 +60,9 @@ control_body::control_body(std::span<const std::byte> bytes) : length_(bytes.siz
     return;
   }
   platform::fd file = platform::make_memory("centimane-body", bytes.size());
-  for (std::size_t at = 0; at < bytes.size();) {
-    const ssize_t put = pwrite(file.get(), bytes.data() + at, bytes.size() - at, static_cast<off_t>(at));
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0)
-      throw std::system_error(put == 0 ? ENOSPC : errno, std::generic_category(), "centimane: cannot write a body");
-    at += static_cast<std::size_t>(put);
-  }
-  file_ =
-      platform::seal_for_readers(std::move(file));  // several workers read one file: none may change it for the others
+  platform::write_memory(file.get(), 0, bytes);
+  // Several workers read one file: none may change it for the others.
+  file_ = std::make_shared<const platform::fd>(platform::seal_for_readers(std::move(file)));
 }
 
 std::pair<platform::fd, platform::fd> control_socket::make_pair() { return platform::socket_pair(); }
@@ -76,7 +70,7 @@ std::pair<platform::fd, platform::fd> control_socket::make_pair() { return platf
 control_socket::sent control_socket::send(const kept& what, bool wait) noexcept {
   static const control_body nothing;
   const control_body& body = what.body ? *what.body : nothing;
-  const int file = body.file_.get();
+  const int file = body.file_ ? body.file_->get() : -1;
   const frame head{static_cast<std::uint32_t>(what.kind), file >= 0 ? 1U : 0U, what.id, body.length_};
   const std::span<const int> files = file >= 0 ? std::span(&file, 1) : std::span<const int>();
   switch (platform::send_message(socket_.get(), std::as_bytes(std::span(&head, 1)), body.inline_, files, wait)) {

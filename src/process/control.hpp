@@ -1,7 +1,7 @@
 // The control socket of one worker: an ordered stream of messages beside the rings (SOCK_SEQPACKET pair). What is rare
-// or large goes here: set-up, definitions, blocks. A task names how many messages must have been read before it begins,
-// so order is exact. Bodies over 16 KiB travel as a sealed memfd by SCM_RIGHTS. Neither end trusts a length; MSG_CTRUNC
-// is an error.
+// goes here: set-up, definitions, the memory of an arena. A task names how many messages must have been read before it
+// begins, so order is exact. Bodies over 16 KiB travel as a sealed memfd by SCM_RIGHTS. Neither end trusts a length;
+// MSG_CTRUNC is an error.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -22,15 +22,20 @@ inline constexpr std::size_t control_inline = 16 * 1024;
 
 enum class control : std::uint32_t {
   // driver → worker
-  set_up = 1,  ///< body: the face's set-up
-  define,      ///< id, body: a definition
-  forget,      ///< id
-  block,       ///< id = token, body: a task's bytes
-  begin,       ///< set-up is complete: say ready
+  set_up = 1,     ///< body: the face's set-up
+  define,         ///< id, body: a definition
+  forget,         ///< id
+  map_arguments,  ///< id = segment, body: its memory, to be read by tasks
+  map_results,    ///< id = segment, body: its memory, to write results to
+  unmap,          ///< id = segment
+  granted,        ///< id = lease or 0, body: granted_block
+  tidy,           ///< give up the grants that are not used
+  begin,          ///< set-up is complete: say ready
   // worker → driver
   ready = 16,
-  result,  ///< id = token, body: a result's bytes, always a memfd; sent before the result is published
-  log,     ///< body: text for the driver's log
+  want,       ///< id = bytes: room for a result
+  give_back,  ///< body: leases of arguments that no view is left of, or of grants
+  log,        ///< body: text for the driver's log
 };
 
 struct control_message {
@@ -50,12 +55,15 @@ class control_body {
  public:
   control_body() = default;
   explicit control_body(std::span<const std::byte> bytes);  ///< throws std::system_error
+  /// The memory itself, as it is: the other end takes `body_file` and does not read it.
+  control_body(std::shared_ptr<const platform::fd> memory, std::uint64_t length)
+      : file_(std::move(memory)), length_(length) {}
   [[nodiscard]] std::uint64_t length() const noexcept { return length_; }
 
  private:
   friend class control_socket;
   std::vector<std::byte> inline_;
-  platform::fd file_;
+  std::shared_ptr<const platform::fd> file_;
   std::uint64_t length_ = 0;
 };
 

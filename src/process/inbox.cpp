@@ -14,7 +14,7 @@ void inbox::tell(events& to) {
       if (head.kind == 0) {
         to.returned(s.first + k, s.attempt, s.worker, v.ok, v, body);
       } else {
-        tell_block(to, s.first + k, s, v, body.raw<std::uint32_t>());
+        tell_heavy(to, s.first + k, s, v, body.raw<std::uint32_t>());
       }
     }
   }
@@ -23,24 +23,16 @@ void inbox::tell(events& to) {
   }
   bytes_.clear();
   stretches_.clear();
-  blocks_.clear();
+  heavy_.clear();
   losses_.clear();
 }
 
-void inbox::tell_block(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number) {
-  std::vector<std::byte> body;
-  try {
-    body = blocks_[number].take_body();
-  } catch (const std::exception& broken) {
-    trouble why;
-    why.where = stage::write_result;
-    why.worker = of.worker;
-    why.text = std::string("its result could not be read from the worker: ") + broken.what();
-    to.lost(item, of.attempt, why);
-    return;
-  }
-  blocks_[number] = {};
-  to.returned(item, of.attempt, of.worker, v.ok, v, reader(body));
+void inbox::tell_heavy(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number) {
+  const freight what = std::move(heavy_[number]);  // let go as soon as the face has had it
+  const std::span<const annexed> blocks(what.blocks);
+  const std::span<const std::byte> record =
+      what.apart ? std::span<const std::byte>(blocks[0].data, blocks[0].size) : std::span(what.record);
+  to.returned(item, of.attempt, of.worker, v.ok, v, reader(record, blocks.subspan(what.apart ? 1 : 0)));
 }
 
 }  // namespace centimane::engine

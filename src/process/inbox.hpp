@@ -14,22 +14,29 @@
 #include "centimane/bytes.hpp"
 #include "centimane/detail/payload.hpp"
 #include "process/channel_layout.hpp"
-#include "process/control.hpp"
 #include "run/port.hpp"
 
 namespace centimane::engine {
 
+/// A result with blocks beside it, as it is handed to the face.
+struct freight {
+  std::vector<std::byte> record;  ///< empty if it is in the first block
+  std::vector<annexed> blocks;
+  bool apart = false;
+  bool kept = false;  ///< its task still looks into its arguments
+};
+
 class inbox {
  public:
-  /// head.kind != 0: `body` is not the result but announces it; block() follows instead.
   void result(index item, std::uint32_t attempt, int worker, const result_header& head,
               std::span<const std::byte> body) {
     std::byte* at = begin(item, attempt, worker, head, body.size());
     if (!body.empty()) std::memcpy(at, body.data(), body.size());
   }
-  void block(index item, std::uint32_t attempt, int worker, const result_header& head, control_message&& message) {
-    const auto number = static_cast<std::uint32_t>(blocks_.size());
-    blocks_.push_back(std::move(message));
+  /// head.kind != 0: what came with the result instead of its body.
+  void heavy(index item, std::uint32_t attempt, int worker, const result_header& head, freight&& what) {
+    const auto number = static_cast<std::uint32_t>(heavy_.size());
+    heavy_.push_back(std::move(what));
     std::memcpy(begin(item, attempt, worker, head, sizeof number), &number, sizeof number);
   }
   void lost(index item, index count, std::uint32_t attempt, std::shared_ptr<const trouble> why) {
@@ -66,11 +73,11 @@ class inbox {
     if (wait != 0) std::memcpy(at + sizeof word, &head.server_wait, wait);
     return at + sizeof word + wait;
   }
-  void tell_block(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number);
+  void tell_heavy(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number);
 
   writer bytes_;
   std::vector<stretch> stretches_;
-  std::vector<control_message> blocks_;
+  std::vector<freight> heavy_;
   std::vector<loss> losses_;
 };
 

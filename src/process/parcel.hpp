@@ -4,7 +4,6 @@
 //
 // Tasks lie here as they lie in a ring (channel_layout.hpp), so that a bundle is sent by one memcpy.
 #pragma once
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -13,15 +12,17 @@
 
 #include "centimane/bytes.hpp"
 #include "centimane/detail/words.hpp"
+#include "process/cargo.hpp"
 #include "process/channel.hpp"
-#include "process/control.hpp"
 
 namespace centimane::engine {
 
 class parcel {
  public:
-  parcel(policy::index first, std::uint32_t attempt, std::uint64_t definition)
-      : first_(first), attempt_(attempt), definition_(definition) {}
+  parcel(policy::index first, std::uint32_t attempt, std::uint64_t definition, std::shared_ptr<memory::arena> arena)
+      : first_(first), attempt_(attempt), definition_(definition), cargo_(std::move(arena)) {
+    out_.attach(&cargo_);
+  }
 
   // ---- filling it: begin(), write the item's bytes to out(), then add() or drop()
   void begin() {
@@ -29,37 +30,32 @@ class parcel {
     out_.extend(sizeof(std::uint32_t));
   }
   [[nodiscard]] writer& out() noexcept { return out_; }
+  /// Throws what arena::write throws, if the item's own bytes are too many for a ring.
   void add() {
     const std::size_t body = begun_ + sizeof(std::uint32_t);
     std::size_t length = out_.size() - body;
     std::uint32_t word = static_cast<std::uint32_t>(length);
-    if (length > channel::largest) {
-      length = set_aside(body);
+    if (length > channel::largest || cargo_.pending()) {
+      length = load(body);
       word = static_cast<std::uint32_t>(length) | layout::block_bit;
     }
     std::memcpy(out_.data() + begun_, &word, sizeof word);
     out_.extend(layout::task_record(length) - sizeof word - length);
     ends_.push_back(static_cast<std::uint32_t>(out_.size()));
   }
-  void drop() noexcept { out_.truncate(begun_); }
+  void drop() noexcept {
+    out_.truncate(begun_);
+    cargo_.drop();
+  }
 
   /// Tasks [item, item + n), as channel::append takes them.
   [[nodiscard]] task_run tasks(policy::index item, policy::index n) const noexcept {
     const auto k = static_cast<std::size_t>(item - first_);
     return {out_.data(), k == 0 ? 0 : ends_[k - 1], std::span(ends_).subspan(k, static_cast<std::size_t>(n))};
   }
-  struct block {
-    policy::index item;
-    std::uint64_t token;  ///< what the task's record says instead of its bytes
-    std::shared_ptr<const control_body> body;
-  };
-  /// The first item from `item` on that is too large for a ring, or null.
-  [[nodiscard]] const block* next_block(policy::index item) const noexcept {
-    for (const block& b : blocks_) {
-      if (b.item >= item) return &b;
-    }
-    return nullptr;
-  }
+  /// The first item from `item` on that has something large, or null.
+  [[nodiscard]] const cargo::load* next_load(policy::index item) const noexcept { return cargo_.next(item); }
+  [[nodiscard]] bool heavy() const noexcept { return !cargo_.empty(); }
   [[nodiscard]] policy::index first() const noexcept { return first_; }
   [[nodiscard]] policy::index count() const noexcept { return ends_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept { return out_.size(); }
@@ -72,13 +68,18 @@ class parcel {
   bool settle(policy::index n) noexcept { return (settled_ += n) == ends_.size(); }
 
  private:
-  std::size_t set_aside(std::size_t body) {
-    static std::atomic<std::uint64_t> next_token{1};
-    const std::uint64_t token = next_token.fetch_add(1, std::memory_order_relaxed);
-    blocks_.push_back({first_ + ends_.size(), token, std::make_shared<const control_body>(out_.view().subspan(body))});
+  /// Puts the table of the item's blocks in front of its bytes, or of nothing if they go to a block as well.
+  std::size_t load(std::size_t body) {
+    std::span<const std::byte> own = out_.view().subspan(body);
+    if (own.size() + cargo::largest_table > channel::largest) {
+      cargo_.set_apart(own);
+      own = {};
+    }
+    const std::vector<std::byte> kept(own.begin(), own.end());
     out_.truncate(body);
-    out_.raw(token);
-    return sizeof token;
+    cargo_.add(first_ + ends_.size(), out_);
+    out_.bytes(kept.data(), kept.size());
+    return out_.size() - body;
   }
   policy::index first_, settled_ = 0;
   std::uint32_t attempt_;
@@ -87,7 +88,7 @@ class parcel {
   writer out_;
   std::size_t begun_ = 0;
   std::vector<std::uint32_t> ends_;
-  std::vector<block> blocks_;
+  cargo cargo_;
 };
 
 }  // namespace centimane::engine

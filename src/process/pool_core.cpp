@@ -45,6 +45,7 @@ pool_core::pool_core(pool_rules rules)
   // is the caller's.
   spare_zygote_.emplace(rules_.make_zygote());
   here_ = supervisor_->join(*this);
+  arena_->on_release([sees = supervisor_] { sees->kick(); });
 }
 
 pool_core::~pool_core() {
@@ -53,6 +54,9 @@ pool_core::~pool_core() {
     return;
   }
   supervisor_->leave(here_);
+  for (const place& p : places_) arena_->died(p.tenant);
+  clients_.clear();        // and what their parcels hold
+  arena_->on_release({});  // views that are still looked into keep their own memory
 }
 
 nanos pool_core::now() const { return platform::now() - skew_; }

@@ -8,7 +8,9 @@
 #include <mutex>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
+#include "memory/arena.hpp"
 #include "platform/fork_generation.hpp"
 #include "policy/fleet.hpp"
 #include "process/bell.hpp"
@@ -64,6 +66,8 @@ class pool_core final : public watched {
   std::uint64_t define(client& who, std::span<const std::byte> blob);
   void depth(client& who, std::uint32_t n);
   index room(client& who);
+  /// What is large in tasks is written there; any thread, without the pool's lock.
+  [[nodiscard]] const std::shared_ptr<memory::arena>& arena() const noexcept { return arena_; }
   void submit(client& who, std::vector<std::unique_ptr<parcel>> sent);
   void recall(client& who, bool hard);
   /// Swaps the client's inbox with an empty one; false if nothing was there.
@@ -90,12 +94,23 @@ class pool_core final : public watched {
     bool deaf = false;              ///< its control socket has ended
     nanos deaf_by = policy::never;  ///< deaf: by then it must be dead by itself
     bool leaving = false, killed_by_us = false;
-    bool kill_when_known = false;                               ///< ordered before its pid came
-    bool writes_wait = false;                                   ///< the control socket is full
-    std::deque<policy::task> ledger;                            ///< what it was sent and has no result
-    std::unordered_map<std::uint32_t, std::size_t> knows;       ///< by run: how many of its definitions
-    std::unordered_map<std::uint64_t, control_message> blocks;  ///< results that came by the control socket
-    nanos mark = 0;                                             ///< since when its present results take
+    bool kill_when_known = false;                          ///< ordered before its pid came
+    bool writes_wait = false;                              ///< the control socket is full
+    std::deque<policy::task> ledger;                       ///< what it was sent and has no result
+    std::unordered_map<std::uint32_t, std::size_t> knows;  ///< by run: how many of its definitions
+    // What it has of the arena.
+    struct loan {
+      std::uint64_t task;  ///< the n-th that was sent to it
+      std::vector<memory::lease> blocks;
+    };
+    memory::holder tenant = 0;
+    std::uint64_t sent = 0;                           ///< tasks, less those taken back
+    std::deque<loan> lent;                            ///< by tasks without a result
+    std::unordered_set<memory::segment_number> maps;  ///< segments it was told of
+    bool has_grants = false;                          ///< some may lie there unused
+    bool lied = false;                                ///< named blocks that it does not have
+    bool hoards = false;                              ///< keeps too much of what it was lent
+    nanos mark = 0;                                   ///< since when its present results take
     std::uint64_t done = 0;
     nanos status_by = policy::never;  ///< dead: its exit status must come by then
     ending end;
@@ -119,7 +134,20 @@ class pool_core final : public watched {
   void lose(policy::task t, std::shared_ptr<const trouble> why);
   void drain_all(nanos at);
   void drain(std::uint32_t w, nanos at);
-  void hand_over(client& who, std::uint32_t w, const policy::task& t, const channel::result& r, nanos at);
+  void hand_over_heavy(client& who, std::uint32_t w, const policy::task& t, const channel::result& r, std::uint32_t n);
+
+  // ---- the arena (pool_freight.cpp)
+  void show_segments(place& p, const cargo::load& what);
+  void lend(place& p, const cargo::load& what, std::uint64_t task);
+  void unlend(place& p, std::uint32_t n);
+  void unload(place& p, bool kept);
+  [[nodiscard]] std::optional<freight> accept(place& p, const channel::result& r, std::uint32_t n);
+  void answer(std::uint32_t w, std::uint64_t bytes, nanos at);
+  void post_grant(place& p, memory::grant&& what, std::uint64_t asked);
+  void given_back(std::uint32_t w, control_message& what, nanos at);
+  void caught_lying(std::uint32_t w, nanos at);
+  void tidy();
+
   void settle(client& who, std::uint32_t parcel_number, index n);
   void wake(client& who);
 
@@ -160,6 +188,8 @@ class pool_core final : public watched {
   std::uint32_t next_client_ = 1;
   std::uint64_t next_id_ = 1;  ///< of definitions
   tempo tempo_;
+  const std::shared_ptr<memory::arena> arena_ = memory::arena::make();
+  nanos tidy_by_ = policy::never;
   nanos skew_ = 0;  ///< how long the whole process was stopped
   nanos until_ = policy::never, supervisor_until_ = policy::never;
   nanos patience_ = policy::never;  ///< no place's clock rings earlier

@@ -27,7 +27,7 @@ void pool_core::pump(nanos at) {
     }
     obey(what, at);
   }
-  until_ = std::min(until_, patience_);
+  until_ = std::min({until_, patience_, tidy_by_});
   if (until_ < supervisor_until_) {
     supervisor_until_ = until_;
     supervisor_->kick();
@@ -49,6 +49,7 @@ void pool_core::obey(const policy::order& what, nanos at) {
       place& p = places_[what.to];
       if (p.up) drain(what.to, at);  // a result published just now counts
       const std::uint32_t n = p.ring ? p.ring->take_back(what.n) : 0;
+      unlend(p, n);
       for (std::uint32_t left = n; left > 0;) {
         policy::task& last = p.ledger.back();
         const auto k = static_cast<std::uint32_t>(std::min<index>(left, last.count));
@@ -118,15 +119,17 @@ void pool_core::send(const policy::order& what, nanos at) {
   index sent = 0;
   while (sent < what.t.count) {
     const index item = what.t.item + sent, left = what.t.count - sent;
-    const parcel::block* apart = from.next_block(item);
-    const bool now = apart != nullptr && apart->item == item;  // a block goes with a bundle of its own
-    const index n = now ? 1 : apart == nullptr ? left : std::min(left, apart->item - item);
-    header.control = p.control.posted() + (now ? 1 : 0);
+    const cargo::load* heavy = from.next_load(item);
+    const bool now = heavy != nullptr && heavy->item == item;  // it goes as a bundle of its own
+    const index n = now ? 1 : heavy == nullptr ? left : std::min(left, heavy->item - item);
+    if (now) show_segments(p, *heavy);
+    header.control = p.control.posted();
     const std::uint32_t fit = p.ring->append(header, from.tasks(item, n));
     if (fit == 0) break;
-    if (now) p.control.post(control::block, apart->token, apart->body);
+    if (now) lend(p, *heavy, p.sent + sent);
     sent += fit;
   }
+  p.sent += sent;
   if (sent > 0) {
     policy::task held = what.t;
     held.count = sent;
@@ -149,7 +152,7 @@ void pool_core::teach(place& p, client& who, std::uint32_t wanted) {
 void pool_core::flush(std::uint32_t w) {
   place& p = places_[w];
   const bool waits = !p.control.flush();
-  if (waits != p.writes_wait) {
+  if (waits != p.writes_wait && !p.deaf) {  // whose socket has ended is not watched any more
     p.writes_wait = waits;
     supervisor_->rewatch(here_, p.control.get(), tag(watch::control, w), waits);
   }

@@ -1,23 +1,9 @@
 // The pool's shell: empties the workers' result rings into the inboxes of the runs. See pool_core.hpp.
-#include <cstring>
 #include <utility>
 
 #include "process/pool_core.hpp"
 
 namespace centimane::engine {
-namespace {
-
-constexpr std::uint8_t body_in_ring = 0;
-
-/// Under which number a result's block came; 0, which no block has, if the worker wrote nonsense.
-std::uint64_t token_of(const channel::result& r) {
-  std::uint64_t token = 0;
-  if (r.body.size() == sizeof token) std::memcpy(&token, r.body.data(), sizeof token);
-  return token;
-}
-
-}  // namespace
-
 void pool_core::drain_all(nanos at) {
   for (std::uint32_t w = 0; w < places_.size(); ++w) {
     place& p = places_[w];
@@ -38,16 +24,21 @@ void pool_core::drain(std::uint32_t w, nanos at) {
     policy::task& t = p.ledger.front();
     if (drop) {  // its run may be gone already: nothing of it is touched
       drop = false;
-      if (r.header.kind != body_in_ring) p.blocks.erase(token_of(r));
+      if (r.header.kind != kind_body) static_cast<void>(accept(p, r, n));  // and let go of
       if (p.held_report) collect_stack(w, policy::never);
     } else {
       if (last == nullptr || last->of != t.of) {
         if (last != nullptr) wake(*last);
         last = clients_.find(t.of)->second.get();
       }
-      if (!last->gone) hand_over(*last, w, t, r, at);
+      if (r.header.kind != kind_body) {
+        hand_over_heavy(*last, w, t, r, n);
+      } else if (!last->gone) {
+        last->in.result(t.item, t.attempt, static_cast<int>(w), r.header, r.body);
+      }
       ++row;
     }
+    if (!p.lent.empty() && p.lent.front().task == p.done + n) unload(p, false);
     ++t.item;
     ++n;
     if (--t.count == 0) {
@@ -64,32 +55,27 @@ void pool_core::drain(std::uint32_t w, nanos at) {
     fleet_.set_depth(tempo_.depth());
     if (last != nullptr) wake(*last);
   }
-  if (!sane && !p.end.broke_protocol) {
+  if ((!sane || p.lied) && !p.end.broke_protocol) {
     p.end.broke_protocol = true;
     fleet_.condemn(w, at);
   }
+  if (n > 0 && p.hoards) {
+    p.hoards = false;
+    fleet_.recycle(w, at);
+  }
 }
 
-/// Copies a result out of the ring, or takes the block that came by the control socket, into the run's inbox.
-void pool_core::hand_over(client& who, std::uint32_t w, const policy::task& t, const channel::result& r, nanos at) {
-  const int worker = static_cast<int>(w);
-  if (r.header.kind == body_in_ring) return who.in.result(t.item, t.attempt, worker, r.header, r.body);
-  auto& blocks = places_[w].blocks;
-  const std::uint64_t token = token_of(r);
-  auto block = blocks.find(token);
-  if (block == blocks.end()) {
-    hear_worker(w, at);  // it was sent before the result was published
-    block = blocks.find(token);
-  }
-  if (block != blocks.end()) {
-    who.in.block(t.item, t.attempt, worker, r.header, std::move(block->second));
-    blocks.erase(block);
-    return;
-  }
+/// What is large in a result stays where the worker has written it; its record is copied.
+void pool_core::hand_over_heavy(client& who, std::uint32_t w, const policy::task& t, const channel::result& r,
+                                std::uint32_t n) {
+  std::optional<freight> heavy = accept(places_[w], r, n);
+  if (who.gone) return;
+  if (heavy) return who.in.heavy(t.item, t.attempt, static_cast<int>(w), r.header, std::move(*heavy));
   auto why = std::make_shared<trouble>();
-  why->where = stage::write_result;
-  why->worker = worker;
-  why->text = "its result was announced but not sent";
+  why->where = stage::protocol;
+  why->worker = static_cast<int>(w);
+  why->pid = places_[w].pid;
+  why->text = "its worker announced a result in memory that it does not have";
   who.in.lost(t.item, 1, t.attempt, std::move(why));
 }
 

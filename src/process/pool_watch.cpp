@@ -67,6 +67,7 @@ nanos pool_core::tick() {
   const nanos at = now();
   drain_all(at);
   check_clocks(at);
+  tidy();
   pump(at);
   std::erase_if(clients_, [](const auto& c) { return c.second->gone && c.second->outstanding == 0; });
   if (sleeper_ == sleeper::supervisor) {
@@ -189,6 +190,7 @@ void pool_core::fork_worker(std::uint32_t w, nanos at) {
   p = place{};
   p.life = life;
   p.end.worker = static_cast<int>(w);
+  p.tenant = arena_->enrol();
   try {
     p.ring = std::make_unique<channel>();
     auto [ours, theirs] = control_socket::make_pair();
@@ -219,6 +221,7 @@ void pool_core::clear(std::uint32_t w) {
   place& p = places_[w];
   if (p.pidfd && !p.dead) supervisor_->unwatch(p.pidfd.get());
   if (p.control.get() >= 0) supervisor_->unwatch(p.control.get());
+  arena_->died(p.tenant);
   const std::uint32_t life = p.life;
   p = place{};
   p.life = life;
@@ -235,11 +238,12 @@ void pool_core::hear_worker(std::uint32_t w, nanos at) {
           fleet_.ready(w, at);
         }
         break;
-      case control::result: {
-        const std::uint64_t token = heard->id;
-        p.blocks.emplace(token, std::move(*heard));
+      case control::want:
+        answer(w, heard->id, at);
         break;
-      }
+      case control::give_back:
+        given_back(w, *heard, at);
+        break;
       default:
         break;
     }
@@ -289,7 +293,6 @@ void pool_core::bury(std::uint32_t w, nanos at) {
   place& p = places_[w];
   bool gone = false;
   while (std::optional<control_message> heard = p.control.receive(gone)) {
-    if (heard->kind == control::result) p.blocks.emplace(heard->id, std::move(*heard));
     if (heard->kind == control::ready && !p.up) {
       p.up = true;
       fleet_.ready(w, at);

@@ -47,6 +47,7 @@ std::uint32_t pool::workers() const { return core_->workers(); }
 std::vector<worker_status> pool::status() const { return core_->status(); }
 std::int64_t pool::zygote_pid() const { return core_->zygote_pid(); }
 std::uint64_t pool::missed_bells() const { return core_->missed_bells(); }
+std::uint64_t pool::leases() const { return core_->arena()->count().leases; }
 bool pool::usable() const noexcept { return core_->usable(); }
 
 // ---- port
@@ -64,6 +65,15 @@ struct process_port::place {
   std::vector<refusal> refused;
   inbox came;
 
+  /// The item just written belongs to the parcel. Its own bytes may be too many, and the memory for them not there.
+  verdict add(parcel& to, index item) const {
+    try {
+      to.add();
+      return {};
+    } catch (const std::exception&) {
+      return work.not_sent(item, std::current_exception());
+    }
+  }
   void check() const {
     if (!core.usable()) throw pool_forked("centimane: this run belongs to the process that began it, not to its fork");
   }
@@ -106,14 +116,15 @@ void process_port::start(index first, index n, std::uint32_t attempt) {
     if (!present || present->definition() != definition || present->bytes() >= parcel_bytes ||
         present->count() >= parcel_items) {
       hand_in();
-      present = std::make_unique<parcel>(item, attempt, definition);
+      present = std::make_unique<parcel>(item, attempt, definition, me_->core.arena());
     }
     present->begin();
-    const verdict v = me_->work.encode(item, present->out());
+    verdict v = me_->work.encode(item, present->out());
+    if (v.ok) v = me_->add(*present, item);
     if (v.ok) {
-      present->add();
       // Encoding may have added definitions (a class met for the first time): the whole parcel waits for them.
       present->need(static_cast<std::uint32_t>(me_->who->definitions.size()));
+      if (present->heavy()) hand_in();  // its blocks are let go with its last item: it should be that one
     } else {
       present->drop();
       hand_in();  // a parcel holds consecutive items

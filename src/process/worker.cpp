@@ -3,13 +3,11 @@
 #include <pthread.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <cstring>
+#include <deque>
 #include <exception>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +17,7 @@
 #include "process/channel_worker.hpp"
 #include "process/control.hpp"
 #include "process/crash_text.hpp"
+#include "process/freight_worker.hpp"
 #include "process/leave.hpp"
 
 namespace centimane::engine {
@@ -29,7 +28,14 @@ std::atomic<channel_worker*> present{nullptr};
 /// Set in a copy of a worker. It shares the worker's memory and descriptors and must touch neither.
 std::atomic<bool> copied{false};
 
+/// What this process's worker has of the arena, for the handler of its forks.
+std::atomic<freight_worker*> present_freight{nullptr};
+
+void after_copy() {
+  if (freight_worker* mine = present_freight.load()) mine->forked();
+}
 void in_copy() {
+  present_freight.store(nullptr);
   if (present.exchange(nullptr) == nullptr) return;
   copied.store(true);
   disown_crash_text();
@@ -52,14 +58,20 @@ class worker final : public phase_marker {
       : face_(face),
         end_(files.task.get(), files.result.get(), files.page.get(), files.bell.get()),
         control_(std::move(files.control)),
-        parent_(getppid()) {
+        parent_(getppid()),
+        freight_([this](std::uint64_t bytes) { ask_for_room(bytes); }) {
     files.task.reset();
     files.result.reset();
     files.page.reset();
     bell_ = std::move(files.bell);
+    out_.attach(&freight_);
     present.store(&end_);
+    present_freight.store(&freight_);
   }
-  ~worker() { present.store(nullptr); }
+  ~worker() {
+    present.store(nullptr);
+    present_freight.store(nullptr);
+  }
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
 
@@ -103,12 +115,6 @@ class worker final : public phase_marker {
   }
 
  private:
-  struct block {
-    std::uint32_t number;  ///< of the control message
-    std::uint64_t token;
-    control_message body;
-  };
-
   /// Reads messages until the one of that number has been read. False: the driver is gone, or the user's code took the
   /// socket away.
   bool catch_up(std::uint32_t number) {
@@ -142,27 +148,14 @@ class worker final : public phase_marker {
       case control::forget:
         face_.forget(message.id);
         break;
-      case control::block:
-        blocks_.push_back({heard_, message.id, std::move(message)});
-        break;
       case control::begin:
         begun_ = true;
         break;
-      default:
-        break;
+      default: {
+        bool answered = false;
+        freight_.take(message, answered);
+      }
     }
-  }
-
-  /// The bytes of a task that did not fit the ring.
-  std::vector<std::byte> find_block(std::span<const std::byte> body) {
-    std::uint64_t token = 0;
-    if (body.size() == sizeof token) std::memcpy(&token, body.data(), sizeof token);
-    const auto it = std::find_if(blocks_.begin(), blocks_.end(), [&](const block& b) { return b.token == token; });
-    if (it == blocks_.end()) throw std::runtime_error("centimane: a task's block did not arrive");
-    std::vector<std::byte> bytes = it->body.take_body();
-    // Blocks come in the order of their tasks: those before it belong to tasks that were taken back.
-    blocks_.erase(blocks_.begin(), it + 1);
-    return bytes;
   }
 
   void one() {
@@ -171,49 +164,79 @@ class worker final : public phase_marker {
     verdict v;
     out_.clear();
     try {
-      std::vector<std::byte> large;
       std::span<const std::byte> body = end_.body();
-      if (head.kind == 1) {
-        large = find_block(body);
-        body = large;
-      }
-      v = face_.run(head.definition, head.attempt, reader(body), out_, *this);
+      if (head.kind != kind_body) body = freight_.open(body);
+      v = face_.run(head.definition, head.attempt, reader(body, freight_.beside()), out_, *this);
     } catch (const std::exception& e) {
       failed(v, e.what());
     }
     if (copied.load(std::memory_order_relaxed)) end_copy();
     end_.writing();
     result_header result{};
+    const bool light = head.kind == kind_body && !freight_.loaded() && out_.size() <= end_.largest();
+    if (!light || !deferred_.empty()) return end_heavy(v);
     result.ok = v.ok;
     result.retryable = v.retryable;
     result.server_wait = v.server_wait;
-    if (out_.size() > end_.largest() && !send_apart(v, result)) {
-      result.ok = v.ok;
-      result.retryable = v.retryable;
-    }
     CENTIMANE_FAULT("worker.before_publish");
-    if (result.kind == 1) {
-      end_.publish(result, std::as_bytes(std::span(&token_, 1)));
-    } else {
-      end_.publish(result, out_.view());
-    }
-    if (out_.size() > kept_buffer) out_ = writer();
+    end_.publish(result, out_.view());
   }
 
-  /// A result that does not fit the ring goes by the control socket, before it is published.
-  bool send_apart(verdict& v, result_header& result) {
-    if (!control_.intact()) leave_without_channel();
+  /// Publishes the result of a task that had something large to read or to write.
+  void end_heavy(verdict v) {
+    std::span<const std::byte> record = out_.view();
+    result_header result{};
+    if (!v.ok) freight_.unload();  // what was written before it failed
+    const bool kept = freight_.close();
+    const auto pack = [&] {
+      if (!kept && !freight_.loaded() && out_.size() <= end_.largest()) return out_.view();
+      result.kind = kind_heavy;
+      return freight_.pack(out_.view(), end_.largest(), kept);
+    };
     try {
-      auto body = std::make_shared<const control_body>(out_.view());
-      control_.post(control::result, ++token_, std::move(body));
-    } catch (const std::exception& e) {
-      failed(v, e.what());
-      return false;
+      record = pack();
+    } catch (const std::exception&) {
+      result.kind = kind_body;
+      freight_.unload();
+      out_.clear();
+      v = face_.not_sent(std::current_exception(), out_);
+      record = pack();
     }
+    result.ok = v.ok;
+    result.retryable = v.retryable;
+    result.server_wait = v.server_wait;
+    CENTIMANE_FAULT("worker.before_publish");
+    end_.publish(result, record);
+    freight_.published();
+    give_back();
+    for (; !deferred_.empty(); deferred_.pop_front()) take(std::move(deferred_.front()));
+    if (out_.size() > kept_buffer) {
+      out_ = writer();
+      out_.attach(&freight_);
+    }
+  }
+
+  /// Asks for room in the arena. What else the driver says meanwhile waits: a task is half written.
+  void ask_for_room(std::uint64_t bytes) {
+    if (!control_.intact()) leave_without_channel();
+    control_.post(control::want, bytes);
     if (!control_.flush_blocking()) leave_without_channel();
-    CENTIMANE_FAULT("worker.after_block");
-    result.kind = 1;
-    return true;
+    for (bool answered = false; !answered;) {
+      std::optional<control_message> got = control_.receive_blocking();
+      if (!got) leave_without_channel();
+      if (freight_.take(*got, answered)) {
+        ++heard_;
+      } else {
+        deferred_.push_back(std::move(*got));
+      }
+    }
+  }
+
+  void give_back() {
+    const std::vector<memory::lease> leases = freight_.to_give_back();
+    if (leases.empty() || !control_.intact()) return;
+    control_.post(control::give_back, 0, std::make_shared<const control_body>(std::as_bytes(std::span(leases))));
+    control_.flush();
   }
 
   /// An error that no face has written: its own promise was broken, or memory ran out around it. An empty error
@@ -245,6 +268,7 @@ class worker final : public phase_marker {
     bool gone = false;
     while (std::optional<control_message> got = control_.receive(gone)) take(std::move(*got));
     if (gone) return false;
+    give_back();
     follow_parent(parent_);
     CENTIMANE_FAULT("worker.before_sleep");
     return true;
@@ -257,15 +281,15 @@ class worker final : public phase_marker {
   const pid_t parent_;
   std::uint32_t heard_ = 0;
   bool begun_ = false;
-  std::uint64_t token_ = 0;
-  std::vector<block> blocks_;
+  freight_worker freight_;
+  std::deque<control_message> deferred_;  ///< heard while room was asked for
   writer out_;
 };
 
 }  // namespace
 
 void serve_worker(worker_files files, servant& face, fatal_handlers whose) {
-  [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, in_copy);
+  [[maybe_unused]] static const int registered = pthread_atfork(nullptr, after_copy, in_copy);
   copied.store(false);
   const platform::fd text = std::move(files.text);
   open_crash_text(text.get(), whose);

@@ -176,7 +176,7 @@ TEST(control, an_empty_message_is_refused) {
 TEST(control, a_file_is_checked_before_it_is_read) {
   const auto take = [](platform::fd file, std::uint64_t length, std::uint64_t most = UINT64_MAX) {
     control_message m;
-    m.kind = control::result;
+    m.kind = control::give_back;
     m.length = length;
     m.body_file = std::move(file);
     return m.take_body(most);
@@ -195,7 +195,7 @@ TEST(control, a_file_is_checked_before_it_is_read) {
 TEST(control, descriptors_that_find_no_room_are_an_error_not_a_message) {
   auto [mine, theirs] = control_socket::make_pair();
   control_socket driver(std::move(mine)), worker(std::move(theirs));
-  worker.post(control::result, 1, body_of(pattern(100'000)));
+  worker.post(control::give_back, 1, body_of(pattern(100'000)));
   std::vector<platform::fd> fill;
   for (;;) {
     platform::fd one(open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -222,7 +222,7 @@ TEST(control, a_worker_waits_for_room) {
   const auto body = body_of(pattern(10'000));
   std::thread worker([&] {
     for (int i = 0; i < n; ++i) {
-      both.worker.post(control::result, static_cast<std::uint64_t>(i), body);
+      both.worker.post(control::give_back, static_cast<std::uint64_t>(i), body);
       both.worker.flush_blocking();
     }
   });
