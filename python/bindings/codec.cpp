@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bulk.hpp"
 #include "pickle_names.hpp"
+#include "run.hpp"
 
 namespace centimane::python {
 namespace {
@@ -41,11 +43,11 @@ enum class written : std::uint8_t { yes, not_plain };
 written write_text(PyObject* value, writer& out) {
   if (PyUnicode_IS_COMPACT_ASCII(value)) {
     Py_ssize_t n = PyUnicode_GET_LENGTH(value);
-    if (n > longest_text) return written::not_plain;
+    if (n > longest_text) return write_large_text(value, out), written::yes;
     put_text(out, static_cast<const char*>(PyUnicode_DATA(value)), n);
     return written::yes;
   }
-  if (PyUnicode_GET_LENGTH(value) > longest_text / 4) return written::not_plain;
+  if (PyUnicode_GET_LENGTH(value) > longest_text / 4) return write_large_text(value, out), written::yes;
   // Not AsUTF8AndSize: it would leave a second copy inside the user's string.
   ref encoded = ref::steal(PyUnicode_AsUTF8String(value));
   if (!encoded) {  // lone surrogates: pickle has a way for them
@@ -75,7 +77,7 @@ written write_plain(PyObject* value, writer& out, int depth) {
   if (value == Py_False) return put(out, 'F'), written::yes;
   if (type == &PyBytes_Type) {
     put(out, 'b', static_cast<std::uint64_t>(PyBytes_GET_SIZE(value)));
-    out.bytes(PyBytes_AS_STRING(value), static_cast<std::size_t>(PyBytes_GET_SIZE(value)));
+    put_bulk(out, PyBytes_AS_STRING(value), static_cast<std::size_t>(PyBytes_GET_SIZE(value)));
     return written::yes;
   }
   if (type == &PyTuple_Type && depth < deepest_tuple) {
@@ -133,8 +135,9 @@ ref read(reader& in, int depth) {
       return ref::borrow(Py_False);
     case 'b': {
       std::uint64_t n = take<std::uint64_t>(in);
-      if (n > in.remaining()) damaged("bytes longer than the record");
-      return checked(PyBytes_FromStringAndSize(reinterpret_cast<const char*>(take(in, n)), static_cast<Py_ssize_t>(n)));
+      if (n < bulk_from && n > in.remaining()) damaged("bytes longer than the record");
+      return checked(
+          PyBytes_FromStringAndSize(reinterpret_cast<const char*>(in.bulk(n).data), static_cast<Py_ssize_t>(n)));
     }
     case 't': {
       if (depth >= deepest_tuple) damaged("tuples too deep");
@@ -151,9 +154,51 @@ ref read(reader& in, int depth) {
       if (!value) throw raised{};
       return value;
     }
+    case 'S':
+      return read_large_text(in);
+    case 'A':
+      return read_bytearray(in);
+    case 'R':
+      return read_array(in);
+    case 'O':
+      if (depth > 0) damaged("a pickle inside a tuple");
+      return read_apart(in);
+    case 'Q': {
+      if (depth > 0) damaged("a pickle inside a tuple");
+      std::uint64_t n = take<std::uint64_t>(in);
+      ref value = pickle_loads({in.bulk(n).data, n});
+      if (!value) throw raised{};
+      return value;
+    }
     default:
       damaged("unknown tag");
   }
+}
+
+/// Pickles `value` into `made`, out of band where that pays. False: the error indicator is set.
+bool pickle_value(PyObject* value, const writer& out, const pickling& how, pickled_apart& made) {
+  const bool may_go_apart = out.beside() != nullptr;
+  if (may_go_apart && may_have_buffers(value)) {
+    made = pickle_apart(value);
+  } else {
+    made.pickle = pickle_dumps(value);
+    if (may_go_apart && made.pickle && PyBytes_GET_SIZE(made.pickle.get()) >= static_cast<Py_ssize_t>(apart_from) &&
+        worth_another_try(value)) {
+      made = pickle_apart(value);
+    }
+  }
+  if (made.pickle) return true;
+  if (how.rescue == nullptr) return false;
+  ref error = take_error();
+  // The process's own distress is no matter of what can be pickled.
+  if (PyErr_GivenExceptionMatches(error.get(), PyExc_Exception) == 0) return put_error_back(std::move(error)), false;
+  made.buffers = ref();
+  made.pickle =
+      ref::steal(user_call([&] { return PyObject_CallFunctionObjArgs(how.rescue, value, error.get(), nullptr); }));
+  if (!made.pickle) return false;
+  if (!PyBytes_CheckExact(made.pickle.get()))
+    return PyErr_SetString(PyExc_TypeError, "rescue() must return bytes"), false;
+  return true;
 }
 
 }  // namespace
@@ -201,35 +246,36 @@ bool all_told(std::span<const std::byte> pickle, const pickling& how) {
 
 bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before) {
   const std::size_t begin = out.size();
-  if (write_plain(value, out, 0) == written::yes) return true;
-  out.truncate(begin);
-  ref pickled = pickle_dumps(value);
-  if (!pickled) {
-    if (how.rescue == nullptr) return false;
-    ref error = take_error();
-    // The process's own distress is no matter of what can be pickled.
-    if (PyErr_GivenExceptionMatches(error.get(), PyExc_Exception) == 0) return put_error_back(std::move(error)), false;
-    pickled =
-        ref::steal(user_call([&] { return PyObject_CallFunctionObjArgs(how.rescue, value, error.get(), nullptr); }));
-    if (!pickled) return false;
-    if (!PyBytes_CheckExact(pickled.get()))
-      return PyErr_SetString(PyExc_TypeError, "rescue() must return bytes"), false;
-  }
-  const char* at = PyBytes_AS_STRING(pickled.get());
-  const std::size_t n = static_cast<std::size_t>(PyBytes_GET_SIZE(pickled.get()));
-  if (before != nullptr && how.met_main != nullptr && memmem(at, n, main_name, sizeof main_name - 1) != nullptr &&
-      !all_told({reinterpret_cast<const std::byte*>(at), n}, how)) {
-    ref definitions = ref::steal(user_call([&] { return PyObject_CallOneArg(how.met_main, value); }));
-    if (!definitions) return false;
-    if (definitions.get() != Py_None) {
-      if (!PyBytes_CheckExact(definitions.get()))
-        return PyErr_SetString(PyExc_TypeError, "met_main() must return bytes or None"), false;
-      *before = std::move(definitions);
+  try {
+    if (write_plain(value, out, 0) == written::yes) return true;
+    out.truncate(begin);
+    if (write_large_owner(value, out)) return true;
+    pickled_apart made;
+    if (!pickle_value(value, out, how, made)) return false;
+    const char* at = PyBytes_AS_STRING(made.pickle.get());
+    const std::size_t n = static_cast<std::size_t>(PyBytes_GET_SIZE(made.pickle.get()));
+    if (before != nullptr && how.met_main != nullptr && memmem(at, n, main_name, sizeof main_name - 1) != nullptr &&
+        !all_told({reinterpret_cast<const std::byte*>(at), n}, how)) {
+      ref definitions = ref::steal(user_call([&] { return PyObject_CallOneArg(how.met_main, value); }));
+      if (!definitions) return false;
+      if (definitions.get() != Py_None) {
+        if (!PyBytes_CheckExact(definitions.get()))
+          return PyErr_SetString(PyExc_TypeError, "met_main() must return bytes or None"), false;
+        *before = std::move(definitions);
+      }
     }
+    if (made.buffers || n >= bulk_from) {
+      write_apart(made, out);
+    } else {
+      put(out, 'P');
+      out.bytes(at, n);
+    }
+    return true;
+  } catch (...) {
+    translate_exception();
+    out.truncate(begin);
+    return false;
   }
-  put(out, 'P');
-  out.bytes(at, n);
-  return true;
 }
 
 PyObject* decode_value(reader in) {
@@ -238,6 +284,9 @@ PyObject* decode_value(reader in) {
     if (in.remaining() != 0) damaged("bytes behind its end");
     return value.release();
   } catch (const raised&) {
+    return nullptr;
+  } catch (const std::exception& e) {
+    PyErr_Format(PyExc_ValueError, "damaged record: %s", e.what());
     return nullptr;
   }
 }
@@ -248,7 +297,7 @@ bool prepare_codec() {
   dumps_function = PyObject_GetAttrString(module.get(), "dumps");
   loads_function = PyObject_GetAttrString(module.get(), "loads");
   protocol = PyLong_FromLong(5);
-  return dumps_function != nullptr && loads_function != nullptr && protocol != nullptr;
+  return dumps_function != nullptr && loads_function != nullptr && protocol != nullptr && prepare_bulk();
 }
 
 }  // namespace centimane::python

@@ -5,6 +5,12 @@
 //   N None   T True   F False   j int8   i int64   d double   s u32 length, UTF-8   b u64 length, bytes
 //   t u8 count, elements   P a pickle, to the end
 //
+// What is large travels beside the record where it has an annex (bulk.hpp):
+//
+//   S u8 kind, u64 length, str   A u64 length, bytearray   R u32 type code, u64 length, array.array
+//   Q u64 length, a pickle       O u32 block, u64 length of the pickle, u64 count, u64 × count lengths of buffers,
+//   pickle
+//
 // Promises: decode(encode(x)) has the type and the value of x; a damaged record raises, it never reads outside its
 // bytes. Needs the GIL.
 #pragma once

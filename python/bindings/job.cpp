@@ -6,6 +6,7 @@
 
 #include "item_result.hpp"
 #include "platform/fork_generation.hpp"
+#include "run.hpp"
 #include "ticks.hpp"
 
 namespace centimane::python {
@@ -244,6 +245,16 @@ engine::verdict job::encode(index task, writer& out) {
   }
   if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) interrupted(error);
   fail_task(task, error, -1);
+  return {.ok = false};
+}
+
+engine::verdict job::not_sent(index task, std::exception_ptr why) {
+  try {
+    std::rethrow_exception(std::move(why));
+  } catch (...) {
+    translate_exception();
+  }
+  fail_task(task, take_error(), -1);
   return {.ok = false};
 }
 

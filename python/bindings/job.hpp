@@ -56,6 +56,7 @@ class job final : public engine::payload {
   // ---- engine::payload
   engine::pulled pull(index at_most) override;
   engine::verdict encode(index task, writer& out) override;
+  engine::verdict not_sent(index task, std::exception_ptr why) override;
   engine::verdict decode(index task, bool ok, reader in) override;
   engine::verdict invoke(index task, std::uint32_t attempt, int worker) override;
   index invoke_range(index first, index n, int worker, engine::verdict& last) override;

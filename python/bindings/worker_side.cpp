@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "process/worker.hpp"
+#include "run.hpp"
 #include "ticks.hpp"
 
 namespace centimane::python {
@@ -211,6 +212,16 @@ engine::verdict python_servant::run(std::uint64_t definition, std::uint32_t, rea
   }
   return failed(out, begin, seconds,
                 ref::steal(PyObject_CallFunctionObjArgs(unwritable_.get(), value.get(), cause.get(), nullptr)));
+}
+
+engine::verdict python_servant::not_sent(std::exception_ptr why, writer& out) {
+  enter();
+  try {
+    std::rethrow_exception(std::move(why));
+  } catch (...) {
+    translate_exception();
+  }
+  return failed(out, out.size(), 0, take_error());
 }
 
 void python_servant::idle() {

@@ -32,6 +32,7 @@ class python_servant final : public engine::servant {
   void forget(std::uint64_t id) override;
   engine::verdict run(std::uint64_t definition, std::uint32_t attempt, reader item, writer& out,
                       engine::phase_marker& mark) override;
+  engine::verdict not_sent(std::exception_ptr why, writer& out) override;
   void idle() override;
   void tear_down() override;
 

@@ -40,11 +40,15 @@ def dumps_by_value(value: object, *, share_main: bool, fresh_locks: bool = False
     return _cloud.dumps(value, share_main=share_main, fresh_locks=fresh_locks)
 
 
+def _drop(_buffer: object) -> None:
+    """What arrays hold names nothing: it is not copied."""
+
+
 class _Recorder(pickle.Pickler):
     """Notes the classes and functions of ``__main__`` that a pickle names."""
 
     def __init__(self) -> None:
-        super().__init__(io.BytesIO(), PROTOCOL)
+        super().__init__(io.BytesIO(), PROTOCOL, buffer_callback=_drop)
         self.roots: set[str] = set()
 
     def reducer_override(self, obj: Any) -> Any:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import FunctionType, ModuleType
     from typing import Any
 
-    from ._errors import PayloadError
+    from ._errors import PayloadError, ResourceLimit
 else:
     # Their halves in C, which an interpreter has loaded anyway: what is imported here, every start waits for.
     import _pickle as pickle
@@ -255,10 +255,13 @@ def unreadable(cause: BaseException | None, of_function: bool) -> PayloadError:
     return error
 
 
-def unwritable(value: object, cause: BaseException) -> PayloadError:
-    """For a result that cannot be pickled."""
+def unwritable(value: object, cause: BaseException) -> PayloadError | ResourceLimit:
+    """For a result that cannot be pickled, or that there is no memory for."""
     from ._diagnose import refused
+    from ._errors import ResourceLimit
 
+    if isinstance(cause, ResourceLimit):
+        return cause
     error = refused(value, cause, name="result", stage="write_result")
     error.__cause__ = cause
     return error
