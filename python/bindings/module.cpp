@@ -108,6 +108,7 @@ class pool_handle {
     });
   }
   [[nodiscard]] bool usable() const noexcept { return pool_->usable(); }
+  [[nodiscard]] std::uint64_t leases() const { return pool_->usable() ? pool_->leases() : 0; }
   [[nodiscard]] nb::list status() const {
     nb::list all;
     for (const auto& w : pool_->status()) all.append(nb::make_tuple(w.index, w.pid, w.state, w.done));
@@ -279,6 +280,7 @@ NB_MODULE(_core, m) {
            nb::arg("arguments"), nb::arg("environment"))
       .def("close", &pool_handle::close, nb::arg("grace"))
       .def_prop_ro("usable", &pool_handle::usable)
+      .def_prop_ro("leases", &pool_handle::leases)
       .def("status", &pool_handle::status);
 
   nb::class_<limiter_handle>(m, "Limiter")
