@@ -149,7 +149,10 @@ void pool_core::depth(client& who, std::uint32_t n) {
 
 index pool_core::room(client& who) {
   const lock l(mutex_);
-  const index free = fleet_.room(who.of);
+  index free = fleet_.room(who.of);
+  // Arguments that lie in the arena and have no outcome yet leave room for so many more like them.
+  if (const std::uint64_t more = arena_->room(); free > more)
+    free = std::max<index>(more, who.outstanding == 0 ? 1 : 0);
   // A parcel is worth its while: not one item each time one has come back, but a quarter of what workers hold.
   const bool dribble = !who.one_by_one && who.outstanding > 0 && free < index{rules_.workers} * tempo_.depth() / 4;
   return dribble ? 0 : free;

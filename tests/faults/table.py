@@ -111,6 +111,7 @@ FAULTS = (
         promised={"error": "PayloadError", "stage": "read_result"},
     ),
     Fault(60, "large_result", "large", 64 << 20, value=f"str of {64 << 20}"),
+    Fault(60, "large_argument_and_result", "echo", 64 << 20, value=f"str of {64 << 20}"),
     Fault(62, "very_deep_result", "deep", promised={"error": "PayloadError", "stage": "write_result"}, faces=PYTHON),
     Fault(73, "closes_all_descriptors", "close_all", 7),
     Fault(73, "overwrites_all_descriptors", "dup_over", 7),

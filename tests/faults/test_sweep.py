@@ -53,6 +53,31 @@ def test_sweep(face: str, point: str, stage: Callable[..., Scene]) -> None:
     assert it.end() == 0
 
 
+def worker_points() -> list[str]:
+    return sorted({name for path in SOURCE.rglob("*.?pp") for _, name in NAMES.findall(path.read_text())})
+
+
+@pytest.mark.parametrize("nth", [1, 5])
+@pytest.mark.parametrize("point", [name for name in worker_points() if name.startswith("worker.")])
+def test_sweep_with_large_values(face: str, point: str, nth: int, stage: Callable[..., Scene]) -> None:
+    """The same deaths, with blocks of shared memory in hand: what arrives is whole."""
+    size = 200_000
+    it = stage(
+        face,
+        {"runs": [{"tasks": [["echo", size]] * COUNT}]},
+        env={"CENTIMANE_FAULT_POINT": f"{point}:{nth}:kill"},
+    )
+    (line,) = it.lines()
+    if "raised" in line:
+        assert line["raised"] in {"StartFailed", "ResourceLimit"}, line
+    else:
+        assert line["status"] == "completed", line
+        for outcome in line["outcomes"]:
+            whole = {"value": f"str of {size}"}
+            assert outcome == whole or outcome["error"] in {"WorkerDied", "StartFailed"}, outcome
+    assert it.end() == 0
+
+
 def test_the_points_bite(face: str, stage: Callable[..., Scene]) -> None:
     """Without this, a build that has no points would pass the sweep."""
     it = stage(

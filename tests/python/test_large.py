@@ -151,7 +151,8 @@ def test_a_result_outlives_its_worker_and_its_pool() -> None:
     _processes.close_all(grace=0)
     again = centimane.parallel_map(make, [10_000 + k for k in range(40)], executor="process", workers=2).values()
     for k, value in enumerate(results):
-        assert value[0] == -k and (value[1:] == 10_000 + k).all()
+        assert value[0] == -k
+        assert (value[1:] == 10_000 + k).all()
         assert (again[k] == 10_000 + k).all()
 
 

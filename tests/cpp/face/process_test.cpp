@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <latch>
 #include <memory>
@@ -52,6 +53,42 @@ TEST(processes, aggregates_and_function_pointers_and_members_are_functions_too) 
   EXPECT_EQ(
       cm::parallel_map(&std::string::size, std::vector<std::string>{"four"}, {.executor = cm::process}).values()[0],
       4u);
+}
+
+TEST(processes, large_arguments_are_looked_into_and_large_results_come_whole) {
+  std::vector<std::vector<double>> items;
+  for (int k = 0; k < 12; ++k) items.emplace_back(100'000 + k * 10'000, k + 0.25);
+  // A span argument is the worker's own: it may write to it, and the next task does not see that.
+  std::vector<std::span<double>> views(items.begin(), items.end());
+  auto sums = cm::parallel_map(
+      [](std::span<double> s) {
+        const double sum = std::accumulate(s.begin(), s.end(), 0.0);
+        std::fill(s.begin(), s.end(), -1);
+        return sum;
+      },
+      views, {.executor = cm::process, .workers = 2});
+  auto doubled = cm::parallel_map(
+      [](const std::vector<double>& v) {
+        std::vector<double> twice(v);
+        for (double& x : twice) x *= 2;
+        return twice;
+      },
+      items, {.executor = cm::process, .workers = 2});
+  for (std::size_t k = 0; k < items.size(); ++k) {
+    EXPECT_EQ(sums.values()[k], static_cast<double>(items[k].size()) * items[k][0]);
+    EXPECT_EQ(doubled.values()[k], std::vector<double>(items[k].size(), items[k][0] * 2));
+  }
+}
+
+TEST(processes, many_small_things_may_be_large_together) {
+  std::vector<std::vector<std::string>> items(5, std::vector<std::string>(20'000, "not a run of plain numbers"));
+  auto r = cm::parallel_map([](const std::vector<std::string>& v) { return v; }, items,
+                            {.executor = cm::process, .workers = 2});
+  EXPECT_EQ(r.values(), items);
+  cm::process_pool pool({.workers = 2});
+  auto f = pool.submit([](const std::vector<double>& v) { return std::vector<double>(v.rbegin(), v.rend()); },
+                       std::vector<double>(200'000, 3.5));
+  EXPECT_EQ(f.get(), std::vector<double>(200'000, 3.5));
 }
 
 template <class F>

@@ -13,6 +13,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <span>
@@ -236,6 +237,85 @@ TEST(codec, spans_are_aligned_wherever_they_lie) {
     EXPECT_EQ(std::vector<double>(s.begin(), s.end()), data);
     cm::detail::end_loans();
   }
+}
+
+/// Keeps what is put beside a record in ordinary memory.
+class side_table final : public cm::annex {
+ public:
+  std::uint32_t put(std::span<const part> parts) override {
+    if (all.size() == most) return none;
+    std::size_t n = 0;
+    for (const part& p : parts) n = aligned(n) + p.size();
+    auto memory = std::make_shared<std::vector<double>>(n / sizeof(double) + 1);
+    auto* to = reinterpret_cast<std::byte*>(memory->data());
+    n = 0;
+    for (const part& p : parts) {
+      n = aligned(n);
+      std::memcpy(to + n, p.data(), p.size());
+      n += p.size();
+    }
+    all.push_back({to, n, memory});
+    return static_cast<std::uint32_t>(all.size() - 1);
+  }
+  std::vector<cm::annexed> all;
+  std::size_t most = 100;
+};
+
+struct large_record {
+  std::vector<double> numbers;
+  std::string text;
+  std::map<std::string, std::vector<std::int32_t>> parts;
+  std::vector<std::array<float, 3>> points;
+  bool operator==(const large_record&) const = default;
+};
+
+TEST(codec, long_runs_lie_beside_the_record) {
+  large_record v;
+  v.numbers.resize(100'000);
+  std::iota(v.numbers.begin(), v.numbers.end(), 0.5);
+  v.text.assign(70'000, 't');
+  v.parts["large"].assign(20'000, 3);
+  v.parts["small"].assign(20, 4);
+  v.points.resize(6000, {1, 2, 3});
+  for (const std::size_t most : {std::size_t{100}, std::size_t{2}, std::size_t{0}}) {
+    side_table beside;
+    beside.most = most;
+    cm::writer out;
+    out.attach(&beside);
+    cm::codec<large_record>::write(out, v);
+    EXPECT_EQ(beside.all.size(), std::min<std::size_t>(most, 4));
+    EXPECT_TRUE(most < 4 || out.size() < 1000) << "only numbers of blocks, and what is small";
+    cm::reader in(out.view(), beside.all);
+    EXPECT_TRUE(cm::codec<large_record>::read(in) == v);
+    EXPECT_EQ(in.remaining(), 0u);
+  }
+}
+
+TEST(codec, spans_look_into_what_lies_beside) {
+  std::vector<double> data(50'000, 1.5);
+  side_table beside;
+  cm::writer out;
+  out.attach(&beside);
+  cm::codec<std::span<double>>::write(out, std::span<double>(data));
+  cm::codec<std::string_view>::write(out, std::string(80'000, 'v'));
+  cm::reader in(out.view(), beside.all);
+  const auto s = cm::codec<std::span<double>>::read(in);
+  EXPECT_EQ(reinterpret_cast<const std::byte*>(s.data()), beside.all[0].data) << "a copy";
+  const auto t = cm::codec<std::string_view>::read(in);
+  EXPECT_EQ(reinterpret_cast<const std::byte*>(t.data()), beside.all[1].data) << "a copy";
+  EXPECT_EQ(t.size(), 80'000u);
+}
+
+TEST(codec, what_should_lie_beside_and_does_not_is_an_error) {
+  side_table beside;
+  cm::writer out;
+  out.attach(&beside);
+  cm::codec<std::vector<double>>::write(out, std::vector<double>(50'000));
+  cm::reader without(out.view());
+  EXPECT_THROW((void)cm::codec<std::vector<double>>::read(without), cm::payload_error);
+  beside.all[0].size -= 8;
+  cm::reader shortened(out.view(), beside.all);
+  EXPECT_THROW((void)cm::codec<std::vector<double>>::read(shortened), cm::payload_error);
 }
 
 }  // namespace

@@ -1,0 +1,79 @@
+"""Fault 53: more shared memory than a control group allows. The kernel would kill for it; the item fails by name instead."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .scene import Scene
+
+MIB = 1 << 20
+LIMIT = 400 * MIB
+
+
+def unified(path: Path) -> bool:
+    return (path / "cgroup.controllers").exists()
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A memory group of our own, below the one we are in, in whichever hierarchy there is."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, where = line.split(":", 2)
+        if "memory" in controllers.split(","):
+            parent = Path("/sys/fs/cgroup/memory" + where)
+            break
+    else:
+        parent = Path("/sys/fs/cgroup" + where)
+    made = parent / f"centimane-test-{uuid.uuid4().hex[:8]}"
+    limit = "memory.max" if unified(parent) else "memory.limit_in_bytes"
+    try:
+        made.mkdir()
+        (made / limit).write_text(str(LIMIT))
+    except OSError as refused:
+        if made.exists():
+            made.rmdir()
+        pytest.skip(f"no memory group can be made here: {refused}")
+    yield made
+    made.rmdir()
+
+
+def within(group: Path) -> list[str]:
+    """A command prefix that enters the group."""
+    return ["/bin/sh", "-c", f'echo $$ > {group / "cgroup.procs"}; exec "$0" "$@"']
+
+
+def test_a_result_beyond_the_limit_is_refused(face: str, group: Path, stage: Callable[..., Scene]) -> None:
+    """The worker's own 220 MiB fit, the shared copy does not: its task is told so, and nobody is killed."""
+    tasks = [["square", 2], ["large", 220 * MIB], ["square", 3]]
+    it = stage(face, {"runs": [{"tasks": tasks, "options": {"workers": 1}}]}, before=within(group))
+    (line,) = it.lines()
+    first, large, last = line["outcomes"]
+    assert (first, last) == ({"value": 4}, {"value": 9})
+    assert large["error"] == "ResourceLimit", large
+    assert "memory limit" in large["text"]
+    assert it.end() == 0
+
+
+def test_an_argument_beyond_the_limit_is_refused(face: str, group: Path, stage: Callable[..., Scene]) -> None:
+    tasks = [["square", 2], ["echo", 220 * MIB], ["square", 3]]
+    it = stage(face, {"runs": [{"tasks": tasks, "options": {"workers": 1}}]}, before=within(group))
+    (line,) = it.lines()
+    first, large, last = line["outcomes"]
+    assert (first, last) == ({"value": 4}, {"value": 9})
+    assert large["error"] == "ResourceLimit", large
+    assert it.end() == 0
+
+
+def test_what_fits_is_carried(face: str, group: Path, stage: Callable[..., Scene]) -> None:
+    """Blocks are used again: many times the limit goes through, one after the other."""
+    tasks = [["large", 20 * MIB]] * 4
+    it = stage(face, {"runs": [{"tasks": tasks, "options": {"workers": 1}}]}, before=within(group))
+    (line,) = it.lines()
+    assert line["outcomes"] == [{"value": f"str of {20 * MIB}"}] * 4
+    assert it.end() == 0
+    assert os.path.isdir(group)
