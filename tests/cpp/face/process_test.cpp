@@ -84,8 +84,8 @@ TEST(processes, many_small_things_may_be_large_together) {
   std::vector<std::vector<std::string>> items(5, std::vector<std::string>(20'000, "not a run of plain numbers"));
   auto r = cm::parallel_map([](const std::vector<std::string>& v) { return v; }, items,
                             {.executor = cm::process, .workers = 2});
-  EXPECT_EQ(r.values(), items);
-  cm::process_pool pool({.workers = 2});
+  EXPECT_TRUE(std::ranges::equal(r.values(), items));
+  cm::process_pool pool(2);
   auto f = pool.submit([](const std::vector<double>& v) { return std::vector<double>(v.rbegin(), v.rend()); },
                        std::vector<double>(200'000, 3.5));
   EXPECT_EQ(f.get(), std::vector<double>(200'000, 3.5));
