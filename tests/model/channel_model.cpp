@@ -22,24 +22,39 @@ constexpr engine::channel_shape tiny{2, 4, 256, 256, 0};
 constexpr engine::channel_shape about_to_wrap{2, 4, 256, 256, 0U - 1};
 
 std::vector<plan> plans(bool large) {
-  const unsigned more = large ? 1 : 0;
-  plan singles{"singles", "one task a bundle: each slot is used again", tiny, 3, 1};
-  plan bundles{"bundles", "bundles, over the end of all numbers", about_to_wrap, 2 + more, 2};
-  plan taken{"taken", "tasks are taken back, others sent in their place", about_to_wrap, 2 + more, 2};
-  taken.take_backs = 1;
-  taken.together = true;
-  plan room{"room", "results fill their ring, the worker waits for room", tiny, 3 + more, 3};
-  room.result_body = 80;
-  room.together = true;
-  plan watched{"watched", "looked at while it runs, asked to stop", tiny, 1 + more, 1};
+  const std::uint8_t more = large ? 1 : 0;
+  plan watched{"watched", "looked at while it runs, asked to stop", tiny, 1U + more, 1};
   watched.looks = 2;
   watched.timed = true;
-  plan closed{"closed", "told to leave while it has work; asks to be replaced", tiny, 2, 2};
-  closed.early_close = closed.recycle = true;
-  plan peeked{"peeked", "drained without a sleep; failures and wake-ups for no reason", tiny, 1 + more, 1};
+  plan two{"stopped", "the first of two is looked at and asked to stop", tiny, 2, 2};
+  two.script = "2";
+  two.looks = 1;
+  two.lazy = large;
+  plan peeked{"peeked", "drained without a sleep; failures and wake-ups for no reason", tiny, 1U + more, 1};
   peeked.peeks = 2;
   peeked.spurious = 2;
-  return {watched, peeked, bundles, taken, closed, room, singles};  // small ones first: they find most of what there is
+  plan endless{"endless", "a task does not end until the driver has the results that it asked for", tiny, 3, 3};
+  endless.script = "3";
+  endless.endless = true;
+  endless.mortal = false;
+  plan bundles{"bundles", "bundles, over the end of all numbers", about_to_wrap, 2U + more, 2};
+  plan taken{"taken", "tasks are taken back, others sent in their place", about_to_wrap, 2U + more, 2};
+  taken.script = "2";
+  taken.take_backs = 1;
+  // The third task is taken back, and the fourth, larger, takes its number at another place of the ring: a worker that
+  // reads an old end of the bundle meets the wrong bytes.
+  plan shrunk{"shrunk", "a bundle becomes shorter while the worker stands in it", tiny, 4, 2};
+  shrunk.script = "1n2t11";
+  shrunk.task_bodies = {80, 56, 8, 72, 8, 8};
+  shrunk.lazy = shrunk.mortal = large;
+  plan closed{"closed", "told to leave while it has work; asks to be replaced", tiny, 2, 2};
+  closed.early_close = closed.recycle = true;
+  plan room{"room", "results fill their ring, the worker waits for room", tiny, 3U + more, 3};
+  room.result_body = 80;
+  room.script = "3";
+  plan singles{"singles", "one task a bundle: each slot is used again", tiny, 3, 1};
+  // Small ones first: they find most of what there is.
+  return {watched, peeked, two, endless, bundles, taken, closed, room, singles, shrunk};
 }
 
 constexpr const char* order_names[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};
@@ -85,12 +100,12 @@ int check(int count, char** arguments) {
       return std::fprintf(stderr, "unknown: %s\n", arguments[k]), 2;
   }
   machine& m = the_machine();
-  s.mortal = true;  // may die: histories without a death are among those
   s.list_sites = sites;
   std::size_t states = 0;
   for (const plan& p : plans(large)) {
     if (!only.empty() && only != p.name) continue;
     const auto start = std::clock();
+    s.mortal = p.mortal;  // what may die need not: histories without a death are among these
     s.spurious = p.spurious;
     channel_world world(p, m);
     const finding f = m.explore(world.parts(), s);

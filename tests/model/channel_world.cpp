@@ -13,6 +13,9 @@ struct {
   bool open = false;
 } ledger;
 
+/// The world that is explored.
+const centimane::model::channel_world* present = nullptr;
+
 bool in_ledger(const void* p) { return p >= ledger.bytes && p < ledger.bytes + sizeof ledger.bytes; }
 
 }  // namespace
@@ -37,6 +40,7 @@ namespace centimane::model {
 using namespace engine;
 
 void channel_world::begin() {
+  present = this;
   reset_kernel();
   ledger = {};
   ledger.open = true;
@@ -52,6 +56,8 @@ void channel_world::begin() {
   for (std::uint8_t i = 0; i < queue_end_; ++i) queue_[i] = i;
   held_begin_ = held_end_ = 0;
   limit_ = plan_.shape.first;
+  wanted_ = plan_.shape.first;
+  script_ = plan_.script;
   take_backs_ = plan_.take_backs;
   peeks_ = plan_.peeks;
   looks_ = plan_.looks;
@@ -80,8 +86,23 @@ unsigned channel_world::settled() const {
   return static_cast<unsigned>(std::count_if(items_.begin(), items_.end(), [](const item& i) { return i.settled; }));
 }
 
+void channel_world::follow_script() {
+  while (*script_ != 0 && !buried_) {
+    m_.nothing_in_hand();
+    const char step = *script_++;
+    if (step == 'n') {
+      while (held_begin_ != held_end_ && !buried_) nap();
+    } else if (step == 't') {
+      take_back(1);
+    } else {
+      send(static_cast<unsigned>(step - '0'));
+    }
+  }
+}
+
 void channel_world::drive() {
   enum class act : std::uint8_t { send, take_back, nap, peek, look, close };
+  follow_script();
   while (settled() < plan_.items && !buried_) {
     std::array<std::pair<act, unsigned>, 16> may{};
     unsigned n = 0;
@@ -89,10 +110,10 @@ void channel_world::drive() {
                held = static_cast<unsigned>(held_end_ - held_begin_);
     if (held > 0) may[n++] = {act::nap, 0};
     if (!closing_) {
-      const unsigned most = std::min({plan_.bundle, queued, plan_.held - held});
-      for (unsigned k = plan_.together && most > 0 ? most : 1; k <= most; ++k) may[n++] = {act::send, k};
+      for (unsigned k = 1; k <= std::min(plan_.bundle, queued); ++k) may[n++] = {act::send, k};
     }
-    for (unsigned k = 1; k <= std::min({2U, held}) && take_backs_ > 0 && !closing_; ++k) may[n++] = {act::take_back, k};
+    for (unsigned k = 1; k <= std::min(plan_.taken, held) && take_backs_ > 0 && !closing_; ++k)
+      may[n++] = {act::take_back, k};
     if (held > 0 && peeks_ > 0) may[n++] = {act::peek, 0};
     if (looks_ > 0) may[n++] = {act::look, 0};
     if (plan_.early_close && queued == 0 && !closing_) may[n++] = {act::close, 0};
@@ -104,6 +125,7 @@ void channel_world::drive() {
         send(many);
         break;
       case act::take_back:
+        --take_backs_;
         take_back(many);
         break;
       case act::nap:
@@ -133,8 +155,8 @@ void channel_world::send(unsigned n) {
   unsigned sent = 0;
   for (; sent < n; ++sent) {
     const std::uint8_t i = queue_[queue_begin_];
-    fill(reinterpret_cast<unsigned char*>(body.data()), false, i, plan_.task_body);
-    if (!channel_->append({0, 0, i, 1, 0}, std::span(body).first(plan_.task_body))) break;
+    fill(reinterpret_cast<unsigned char*>(body.data()), false, i, plan_.task_bodies[i]);
+    if (!channel_->append({0, 0, i, 1, 0}, std::span(body).first(plan_.task_bodies[i]))) break;
     ++queue_begin_;
     held_[held_end_++] = i;
     items_[i].number = limit_++;
@@ -145,7 +167,6 @@ void channel_world::send(unsigned n) {
 }
 
 void channel_world::take_back(unsigned n) {
-  --take_backs_;
   const std::uint32_t taken = channel_->take_back(n);
   m_.require(taken <= n, "more was taken back than asked for");
   for (std::uint32_t k = 0; k < taken; ++k) {
@@ -160,9 +181,18 @@ void channel_world::take_back(unsigned n) {
 /// As a pool's driver sleeps (pool_core::wait).
 void channel_world::nap() {
   const auto held = static_cast<unsigned>(held_end_ - held_begin_);
-  channel_->ring_from(held == 1 || m_.choose(2) == 0 ? 1 : held);
+  const unsigned from = held == 1 || !plan_.lazy || m_.choose(2) == 0 ? 1 : held;
+  wanted_ = limit_ - held + from - 1;
+  channel_->ring_from(from);
   bell_->announce();
-  if (!channel_->due()) bell_->sleep(policy::never);
+  if (!channel_->due()) {
+    // Meanwhile the supervisor may take tasks back, for another worker.
+    if (held > 1 && take_backs_ > 0 && m_.choose(2) == 1) {
+      --take_backs_;
+      take_back(1);
+    }
+    bell_->sleep(policy::never);
+  }
   bell_->awake();
   if (m_.worker_ended() && m_.worker_died()) return bury();
   drain();
@@ -221,6 +251,12 @@ void channel_world::bury() {
 
 // ---- the worker
 
+/// Did the driver ask for this task's result or a later one, or has it all that came before?
+bool channel_world::driver_has_what_it_wanted() const {
+  return !layout::before(wanted_, running_) || held_begin_ == held_end_ ||
+         items_[held_[held_begin_]].number == running_;
+}
+
 void channel_world::serve() {
   for (;;) {
     m_.nothing_in_hand();
@@ -257,6 +293,12 @@ void channel_world::one() {
   it.at = phase::run;
   ++it.runs;
   m_.require(it.runs == 1, "an item runs twice");
+  if (plan_.endless && m_.choose(2) == 1) {
+    running_ = it.number;
+    m_.call("runs until the driver has what it wanted", machine::no_object,
+            [] { return present->driver_has_what_it_wanted(); });
+    m_.called();
+  }
   if (plan_.looks > 0) {
     if (worker_->stop_requested()) m_.require(it.asked_to_stop, "a task is asked to stop in another's place");
     if (worker_->soft_stop_due()) m_.require(it.asked_to_stop, "a task is interrupted in another's place");
@@ -275,7 +317,7 @@ void channel_world::one() {
 
 bool channel_world::right(std::span<const std::byte> body, bool result, unsigned i) const {
   std::array<unsigned char, longest_body> got{};
-  const unsigned size = result ? plan_.result_body : plan_.task_body;
+  const unsigned size = result ? plan_.result_body : plan_.task_bodies[i];
   if (body.size() != size) return false;
   std::memcpy(got.data(), body.data(), size);
   for (unsigned k = 0; k < size; ++k) {

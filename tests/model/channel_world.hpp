@@ -31,18 +31,21 @@ struct plan {
   const char* name;
   const char* about;
   engine::channel_shape shape;
-  unsigned items;            ///< at most 6
-  unsigned bundle = 1;       ///< tasks of a bundle, at most
-  bool together = false;     ///< as many as there may be
-  unsigned held = 6;         ///< tasks in flight, at most
-  unsigned take_backs = 0;   ///< of 1 or 2 tasks each
-  unsigned peeks = 0;        ///< drains without a sleep before
-  unsigned looks = 0;        ///< at a worker that may be alive; it is asked to stop if a task runs
-  bool early_close = false;  ///< may say closing as soon as all is sent
-  bool recycle = false;      ///< the worker asks to be replaced with its first result
+  unsigned items;           ///< at most 6
+  unsigned bundle = 1;      ///< tasks of a bundle, at most
+  const char* script = "";  ///< what comes first: a digit sends so many, n sleeps until all is settled, t takes 1 back
+  unsigned take_backs = 0, taken = 2;  ///< how often it takes tasks back, and how many at most
+  unsigned peeks = 0;                  ///< drains without a sleep before
+  unsigned looks = 0;                  ///< at a worker that may be alive; it is asked to stop if a task runs
+  bool early_close = false;            ///< may say closing as soon as all is sent
+  bool recycle = false;                ///< the worker asks to be replaced with its first result
   bool timed = false;
-  unsigned task_body = 8, result_body = 8;
+  bool endless = false;  ///< a task may run until the driver has all results that it asked to be woken for
+  std::array<std::uint8_t, 6> task_bodies{8, 8, 8, 8, 8, 8};
+  unsigned result_body = 8;
+  bool lazy = true;  ///< may ask to be woken by the last result only, not the next
   unsigned spurious = 0;
+  bool mortal = true;
 };
 
 class channel_world {
@@ -80,6 +83,7 @@ class channel_world {
   void end();
   // ---- the driver
   void drive();
+  void follow_script();
   void send(unsigned n);
   void take_back(unsigned n);
   void nap();
@@ -88,6 +92,7 @@ class channel_world {
   void close();
   void bury();
   [[nodiscard]] unsigned settled() const;
+  [[nodiscard]] bool driver_has_what_it_wanted() const;
   // ---- the worker
   void serve();
   void one();
@@ -111,6 +116,9 @@ class channel_world {
   std::array<std::uint8_t, 24> queue_{}, held_{};
   std::uint8_t queue_begin_ = 0, queue_end_ = 0, held_begin_ = 0, held_end_ = 0;
   ordinal limit_ = 0;
+  ordinal running_ = 0;      ///< the task that runs
+  ordinal wanted_ = 0;       ///< the result from which on the driver asked to be woken
+  const char* script_ = "";  ///< what is left of it
   unsigned take_backs_ = 0, peeks_ = 0, looks_ = 0;
   bool closing_ = false, buried_ = false, wished_ = false;
 };

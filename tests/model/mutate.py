@@ -2,7 +2,7 @@
 """Shows that the model check of the channel would notice: weakens each memory order and breaks each rule in turn, and demands that
 channel_model finds a history which breaks a promise.
 
-    tests/model/mutate.py [--compiler g++] [--jobs N] [--only TEXT] [--orders | --rules] [--long]
+    tests/model/mutate.py [--compiler g++] [--jobs N] [--only TEXT] [--orders | --rules] [--long] [--most N]
 
 Orders are weakened in the program as it is: it prints where each atomic access is, and is told which of them to take weaker. So every
 order of the protocol is tried, also one that is written tomorrow; those that the model does not need are listed in mutants.py, and a
@@ -204,8 +204,9 @@ def main() -> int:
     parser.add_argument("--orders", action="store_true", help="not the rules")
     parser.add_argument("--rules", action="store_true", help="not the orders")
     parser.add_argument("--long", action="store_true", help="larger plans")
+    parser.add_argument("--most", type=int, help="cut each plan short after so many states: what survives is then no answer")
     asked = parser.parse_args()
-    long = ["--long"] if asked.long else []
+    long = ["--long"] * asked.long + ([f"--most={asked.most}"] if asked.most else [])
     bad = 0
     with tempfile.TemporaryDirectory() as where:
         tree = pathlib.Path(where)
