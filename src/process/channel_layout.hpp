@@ -4,7 +4,7 @@
 //   task segment (driver writes, worker reads):  task_words | descriptor[slots] | task bytes
 //   result segment (both write):                 result_words | result bytes
 //
-// A task record is a word and a body, padded to 4 bytes; what the tasks of a bundle have in common stands once in its
+// A task record is a word of 4 bytes and a body, padded to 8; what the tasks of a bundle have in common stands once in its
 // descriptor, so that a bundle is copied into the ring in one piece. A result record is a word of 8 bytes and a body,
 // padded to 8. No record wraps around its ring.
 #pragma once
@@ -99,7 +99,7 @@ constexpr std::uint32_t low(std::uint64_t word) noexcept { return static_cast<st
 /// a comes before b, modulo 2^32.
 constexpr bool before(ordinal a, ordinal b) noexcept { return static_cast<std::int32_t>(a - b) < 0; }
 constexpr std::uint32_t task_record(std::size_t body) noexcept {
-  return static_cast<std::uint32_t>((sizeof(std::uint32_t) + body + 3) & ~std::size_t{3});
+  return static_cast<std::uint32_t>((sizeof(std::uint32_t) + body + 7) & ~std::size_t{7});
 }
 constexpr std::uint32_t result_record(std::size_t body) noexcept {
   return static_cast<std::uint32_t>((sizeof(std::uint64_t) + body + 7) & ~std::size_t{7});

@@ -203,7 +203,7 @@ void channel_world::drain() {
   const bool sane = channel_->drain([this](const channel::result& r) {
     m_.require(held_begin_ != held_end_, "a result came of nothing");
     const unsigned i = held_[held_begin_++];
-    m_.require(r.header.number == items_[i].number, "a result is of another item");
+    m_.require(r.number == items_[i].number, "a result is of another item");
     m_.require(right(r.body, true, i), "a result is not the bytes that were written");
     m_.require(!items_[i].settled, "a result came twice");
     items_[i].settled = true;
