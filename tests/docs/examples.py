@@ -5,6 +5,7 @@ A `text` block that follows an example directly is what it prints.
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,13 +34,12 @@ def examples(language: str) -> list[Example]:
     for guide in GUIDES:
         text = (ROOT / guide).read_text(encoding="utf-8")
         blocks = list(FENCE.finditer(text))
-        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        for block, following in zip_longest(blocks, blocks[1:]):
             if block[1] != language:
                 continue
             output = None
             if following and following[1] == "text" and not text[block.end() : following.start()].strip():
                 output = following[2]
-
             line = text.count("\n", 0, block.start()) + 2
             found.append(Example(guide, line, language, block[2], output))
     return found
