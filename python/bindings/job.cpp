@@ -209,8 +209,7 @@ bool job::refuse_items(index task, PyObject* list) {
 engine::verdict job::judge(ref& error) {
   engine::verdict v{.ok = false};
   if (!options_.policies.judge || closed_) return v;
-  ref answer =
-      ref::steal(user_call([&] { return PyObject_CallOneArg(options_.policies.judge.get(), error.get()); }));
+  ref answer = ref::steal(user_call([&] { return PyObject_CallOneArg(options_.policies.judge.get(), error.get()); }));
   const double seconds = !answer || answer.get() == Py_None ? 0 : PyFloat_AsDouble(answer.get());
   if (PyErr_Occurred() != nullptr) {
     ref raised = take_error();

@@ -60,8 +60,7 @@ void translate_exception() noexcept {
   }
 }
 
-run::run(job_options options, PyObject* items, index window, bool ordered)
-    : job_(std::move(options)), window_(window) {
+run::run(job_options options, PyObject* items, index window, bool ordered) : job_(std::move(options)), window_(window) {
   rules_.stream = job_.stream();
   if (!job_.open(items)) throw raised{};
   rules_.total = job_.total_tasks();

@@ -191,8 +191,8 @@ class submissions final : public engine::payload,
   }
   void refused(index item, std::uint32_t, verdict) override {
     const auto why = refusals_.extract(item);
-    ended_.push_back({item, why ? why.mapped()
-                                : std::make_exception_ptr(payload_error("centimane: a task could not be written"))});
+    ended_.push_back(
+        {item, why ? why.mapped() : std::make_exception_ptr(payload_error("centimane: a task could not be written"))});
   }
 
  private:

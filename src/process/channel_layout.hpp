@@ -4,9 +4,9 @@
 //   task segment (driver writes, worker reads):  task_words | descriptor[slots] | task bytes
 //   result segment (both write):                 result_words | result bytes
 //
-// A task record is a word of 4 bytes and a body, padded to 8; what the tasks of a bundle have in common stands once in its
-// descriptor, so that a bundle is copied into the ring in one piece. A result record is a word of 8 bytes and a body,
-// padded to 8. No record wraps around its ring.
+// A task record is a word of 4 bytes and a body, padded to 8; what the tasks of a bundle have in common stands once in
+// its descriptor, so that a bundle is copied into the ring in one piece. A result record is a word of 8 bytes and a
+// body, padded to 8. No record wraps around its ring.
 #pragma once
 #include <atomic>
 #include <cstddef>

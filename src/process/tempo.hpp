@@ -18,8 +18,8 @@ class tempo {
   static constexpr policy::nanos ahead = 2'000'000;
 
   explicit tempo(std::size_t workers = 1, std::size_t processors = 1) noexcept
-      : ahead_(ahead * static_cast<policy::nanos>(
-                           std::max<std::size_t>(1, workers / std::max<std::size_t>(1, processors)))) {}
+      : ahead_(ahead *
+               static_cast<policy::nanos>(std::max<std::size_t>(1, workers / std::max<std::size_t>(1, processors)))) {}
 
   /// n results came `time` after the worker got to work or gave the ones before.
   void measured(std::uint32_t n, policy::nanos time) noexcept {

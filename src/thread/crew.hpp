@@ -51,8 +51,8 @@ class crew final : public port {
   /// hands are room, as a limiter needs it), else 0.
   void depth(std::uint32_t n);
 
-  /// For runs whose driver has nothing to watch: instead of sleeping it is one of the workers, which are one fewer then.
-  /// Before the first start.
+  /// For runs whose driver has nothing to watch: instead of sleeping it is one of the workers, which are one fewer
+  /// then. Before the first start.
   void driver_works();
 
   index room() override;

@@ -204,7 +204,9 @@ def main() -> int:
     parser.add_argument("--orders", action="store_true", help="not the rules")
     parser.add_argument("--rules", action="store_true", help="not the orders")
     parser.add_argument("--long", action="store_true", help="larger plans")
-    parser.add_argument("--most", type=int, help="cut each plan short after so many states: what survives is then no answer")
+    parser.add_argument(
+        "--most", type=int, help="cut each plan short after so many states: what survives is then no answer"
+    )
     asked = parser.parse_args()
     long = ["--long"] * asked.long + ([f"--most={asked.most}"] if asked.most else [])
     bad = 0
