@@ -26,10 +26,10 @@ std::vector<plan> plans(bool large) {
   plan watched{"watched", "looked at while it runs, asked to stop", tiny, 1U + more, 1};
   watched.looks = 2;
   watched.timed = true;
-  plan two{"stopped", "the first of two is looked at and asked to stop", tiny, 2, 2};
-  two.script = "2";
-  two.looks = 1;
-  two.lazy = large;
+  plan stopped{"stopped", "the first of two is looked at and asked to stop", tiny, 2, 2};
+  stopped.script = "2";
+  stopped.looks = 1;
+  stopped.lazy = large;
   plan peeked{"peeked", "drained without a sleep; failures and wake-ups for no reason", tiny, 1U + more, 1};
   peeked.peeks = 2;
   peeked.spurious = 2;
@@ -41,6 +41,9 @@ std::vector<plan> plans(bool large) {
   plan taken{"taken", "tasks are taken back, others sent in their place", about_to_wrap, 2U + more, 2};
   taken.script = "2";
   taken.take_backs = 1;
+  plan recalled{"recalled", "a task is taken back while the driver sleeps and wants its result", tiny, 2, 1};
+  recalled.script = "11n";
+  recalled.take_backs = 1;
   // The third task is taken back, and the fourth, larger, takes its number at another place of the ring: a worker that
   // reads an old end of the bundle meets the wrong bytes.
   plan shrunk{"shrunk", "a bundle becomes shorter while the worker stands in it", tiny, 4, 2};
@@ -54,7 +57,7 @@ std::vector<plan> plans(bool large) {
   room.script = "3";
   plan singles{"singles", "one task a bundle: each slot is used again", tiny, 3, 1};
   // Small ones first: they find most of what there is.
-  return {watched, peeked, two, endless, bundles, taken, closed, room, singles, shrunk};
+  return {watched, peeked, stopped, recalled, endless, bundles, taken, closed, room, singles, shrunk};
 }
 
 constexpr const char* order_names[] = {"relaxed", "consume", "acquire", "release", "acq_rel", "seq_cst"};

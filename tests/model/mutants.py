@@ -178,20 +178,6 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "stage looked at before the claim",
-        _DRIVER,
-        (
-            ("  const std::uint64_t stage = worker().stage.load(std::memory_order_acquire);\n", ""),
-            (
-                "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n  const ordinal published",
-                (
-                    "  const std::uint64_t stage = worker().stage.load(std::memory_order_acquire);\n"
-                    "  const std::uint64_t claim = worker().claim.load(std::memory_order_acquire);\n  const ordinal published"
-                ),
-            ),
-        ),
-    ),
-    Mutant(
         "results counted before the claim",
         _DRIVER,
         (
