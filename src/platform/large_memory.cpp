@@ -34,8 +34,8 @@ void* allocate_values(std::size_t bytes, std::size_t alignment) {
 }
 
 void free_values(void* at, std::size_t bytes, std::size_t alignment) noexcept {
-  const shape is = shape_of(bytes, alignment);
-  ::operator delete (at, is.bytes, std::align_val_t{is.alignment});
+  // Without the size: clang 14 knows no sized deallocation unless it is asked for.
+  ::operator delete (at, std::align_val_t{shape_of(bytes, alignment).alignment});
 }
 
 }  // namespace detail
