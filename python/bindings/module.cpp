@@ -155,7 +155,7 @@ class flag_handle {
 
 /// max_errors 0: no limit.
 void make_policies(run_policies* at, std::uint32_t attempts, double backoff, double max_delay, double max_server_wait,
-                   bool jitter, nb::object judge, std::uint64_t max_errors, const limiter_handle* limiter,
+                   bool jitter, const nb::object& judge, std::uint64_t max_errors, const limiter_handle* limiter,
                    const flag_handle* stop) {
   auto* made = new (at) run_policies;
   made->attempts = attempts;

@@ -21,6 +21,7 @@ verdict payload::not_sent(index item, std::exception_ptr why) {
   return fail(item, 1, account);
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): faces keep it
 verdict servant::not_sent(std::exception_ptr, writer&) { return {false, false, 0}; }
 
 }  // namespace centimane::engine
