@@ -35,34 +35,6 @@ const char* name_of(policy::outcome how) {
   }
 }
 
-const char* name_of(engine::stage where) {
-  switch (where) {
-    case engine::stage::none:
-      return "";
-    case engine::stage::sent:
-      return "sent";
-    case engine::stage::claim:
-      return "claim";
-    case engine::stage::read_args:
-      return "read_args";
-    case engine::stage::run:
-      return "run";
-    case engine::stage::write_result:
-      return "write_result";
-    case engine::stage::zygote:
-      return "zygote";
-    case engine::stage::protocol:
-      return "protocol";
-    case engine::stage::write_args:
-      return "write_args";
-    case engine::stage::read_result:
-      return "read_result";
-    case engine::stage::start:
-      return "start";
-  }
-  return "";
-}
-
 /// Calls back with these arguments. False: it raised.
 template <class Call, class... Arguments>
 bool told(Call call, Arguments... arguments) {

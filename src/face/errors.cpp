@@ -103,34 +103,6 @@ std::string_view demangled(const char* mangled) noexcept {
 
 namespace {
 
-const char* name_of(engine::stage where) {
-  switch (where) {
-    case engine::stage::none:
-      return "";
-    case engine::stage::sent:
-      return "sent";
-    case engine::stage::claim:
-      return "claim";
-    case engine::stage::read_args:
-      return "read_args";
-    case engine::stage::run:
-      return "run";
-    case engine::stage::write_result:
-      return "write_result";
-    case engine::stage::zygote:
-      return "zygote";
-    case engine::stage::protocol:
-      return "protocol";
-    case engine::stage::write_args:
-      return "write_args";
-    case engine::stage::read_result:
-      return "read_result";
-    case engine::stage::start:
-      return "start";
-  }
-  return "";
-}
-
 /// The end of a long text, from the start of a line if there is one: errors carry 4 KiB of it, not 64.
 std::string tail(const std::string& text) {
   constexpr std::size_t most = 4096;

@@ -3,6 +3,34 @@
 
 namespace centimane::engine {
 
+const char* name_of(stage where) noexcept {
+  switch (where) {
+    case stage::none:
+      return "";
+    case stage::sent:
+      return "sent";
+    case stage::claim:
+      return "claim";
+    case stage::read_args:
+      return "read_args";
+    case stage::run:
+      return "run";
+    case stage::write_result:
+      return "write_result";
+    case stage::zygote:
+      return "zygote";
+    case stage::protocol:
+      return "protocol";
+    case stage::write_args:
+      return "write_args";
+    case stage::read_result:
+      return "read_result";
+    case stage::start:
+      return "start";
+  }
+  return "";
+}
+
 index payload::invoke_range(index first, index n, int worker, verdict& last) {
   index done = 0;
   last = verdict{};

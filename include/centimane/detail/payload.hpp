@@ -31,6 +31,9 @@ enum class stage : std::uint8_t {
   start
 };
 
+/// As errors show it: "read_args".
+[[nodiscard]] const char* name_of(stage where) noexcept;
+
 /// The engine's account of an attempt that did not come back by itself. A face turns it into its exception.
 struct trouble {
   policy::outcome how = policy::outcome::died;  ///< died, overtime or cancelled
