@@ -48,7 +48,7 @@ std::vector<plan> plans(bool large) {
   // reads an old end of the bundle meets the wrong bytes.
   plan shrunk{"shrunk", "a bundle becomes shorter while the worker stands in it", tiny, 4, 2};
   shrunk.script = "1n2t11";
-  shrunk.task_bodies = {80, 56, 8, 72, 8, 8};
+  shrunk.task_bodies = {80, 72, 8, 72, 8, 8};
   shrunk.lazy = shrunk.mortal = large;
   plan closed{"closed", "told to leave while it has work; asks to be replaced", tiny, 2, 2};
   closed.early_close = closed.recycle = true;

@@ -151,12 +151,14 @@ void channel_world::drive() {
 }
 
 void channel_world::send(unsigned n) {
+  // One header for all, for tasks with one make a bundle.
+  constexpr task_header header{0, 0, definition, 1, 0};
   std::array<std::byte, longest_body> body{};
   unsigned sent = 0;
   for (; sent < n; ++sent) {
     const std::uint8_t i = queue_[queue_begin_];
     fill(reinterpret_cast<unsigned char*>(body.data()), false, i, plan_.task_bodies[i]);
-    if (!channel_->append({0, 0, i, 1, 0}, std::span(body).first(plan_.task_bodies[i]))) break;
+    if (!channel_->append(header, std::span(body).first(plan_.task_bodies[i]))) break;
     ++queue_begin_;
     held_[held_end_++] = i;
     items_[i].number = limit_++;
@@ -277,12 +279,12 @@ void channel_world::serve() {
 }
 
 void channel_world::one() {
-  const std::uint64_t which = worker_->header().definition;
-  m_.require(which < plan_.items, "a task's header is none that was written");
-  const auto i = static_cast<unsigned>(which);
+  m_.require(worker_->header().definition == definition, "a task's header is none that was written");
+  const auto* const found = std::find_if(
+      items_.begin(), items_.end(), [this](const item& i) { return i.in_channel && i.number == worker_->number(); });
+  m_.require(found != items_.end(), "an item runs that is not in the channel");
+  const auto i = static_cast<unsigned>(found - items_.begin());
   item& it = items_[i];
-  m_.require(it.in_channel, "an item runs that is not in the channel");
-  m_.require(it.number == worker_->number(), "an item runs under another number");
   it.next = phase::open;
   it.opened_at = plan_.timed ? 1 : 0;
   worker_->open();

@@ -67,6 +67,7 @@ class channel_world {
   using ordinal = engine::ordinal;
   using phase = engine::phase;
   static constexpr unsigned most_items = 6, longest_body = 80;
+  static constexpr std::uint64_t definition = 7;
 
   /// The truth about an item.
   struct item {

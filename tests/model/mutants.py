@@ -231,5 +231,49 @@ MUTANTS = (
     Mutant("starts over on what is not read yet", _WORKER, (("  if (size > head_.offset) return false;\n", ""),)),
 )
 
-# What the model does not need: weaker orders that break no promise in any plan. (where, access, order, weaker order): why it stands.
-UNNEEDED: dict[tuple[str, str, str, str], str] = {}
+# What the model does not need: weaker orders that break no promise in any plan. On x86 none of them would save an instruction but for
+# bell::awake, whose exchange would become a move, beside a system call. They stay as they are, as a reader expects them.
+_RANG_IN_VAIN = "a worker that reads an old epoch rings once more, into a pipe that is emptied"
+_ONLY_A_NUMBER = "the word says all there is to say: nothing else is read on its account"
+_EXCHANGE_FOLLOWS = "the exchange, or the next look at the word, acquires"
+_NEXT_PUBLISH = (
+    "what is stored after it reaches the worker by the next publish; what was read before it was the driver's own"
+)
+_SLEEPS_NO_MORE = "says only that nobody need be woken"
+_LOOKS_AGAIN = (
+    "the kernel compares the newest value; an old one costs a turn more, in which the look at result_head acquires"
+)
+
+UNNEEDED: dict[tuple[str, str, str, str], str] = {
+    ("bell::awake", "store sleeping", "seq_cst", "release"): _RANG_IN_VAIN,
+    ("bell::awake", "store sleeping", "seq_cst", "relaxed"): _RANG_IN_VAIN,
+    (
+        "channel::look",
+        "load result_tail",
+        "acquire",
+        "relaxed",
+    ): "the claim, read before it, acquires all that it must not be behind",
+    ("channel::readable", "load result_tail", "acquire", "relaxed"): "drain, which follows, acquires",
+    ("channel::settle_first", "store soft_stop", "release", "relaxed"): _ONLY_A_NUMBER,
+    ("channel::soft_stop", "store soft_stop", "release", "relaxed"): _ONLY_A_NUMBER,
+    ("channel::take_back", "load claim", "acquire", "relaxed"): _EXCHANGE_FOLLOWS,
+    ("channel::take_back", "exchange claim", "seq_cst", "acq_rel"): _NEXT_PUBLISH,
+    ("channel::take_back", "exchange claim", "seq_cst", "release"): _NEXT_PUBLISH,
+    ("channel::take_back", "exchange claim", "seq_cst", "acquire"): _NEXT_PUBLISH,
+    ("channel::take_back", "exchange fails claim", "acquire", "relaxed"): _EXCHANGE_FOLLOWS,
+    ("channel_worker::claim", "load claim", "acquire", "relaxed"): _EXCHANGE_FOLLOWS,
+    ("channel_worker::claim #2", "load claim", "acquire", "relaxed"): _EXCHANGE_FOLLOWS,
+    (
+        "channel_worker::claim",
+        "exchange claim",
+        "seq_cst",
+        "acq_rel",
+    ): "the look that must not miss a sleeper is in sleep()",
+    ("channel_worker::claim", "exchange fails claim", "acquire", "relaxed"): _EXCHANGE_FOLLOWS,
+    ("channel_worker::sleep", "store parked", "release", "relaxed"): _SLEEPS_NO_MORE,
+    ("channel_worker::soft_stop_due", "load soft_stop", "acquire", "relaxed"): _ONLY_A_NUMBER,
+    ("channel_worker::stop_requested", "load soft_stop", "acquire", "relaxed"): _ONLY_A_NUMBER,
+    ("channel_worker::wait_for_room", "load park", "seq_cst", "acquire"): _LOOKS_AGAIN,
+    ("channel_worker::wait_for_room", "load park", "seq_cst", "relaxed"): _LOOKS_AGAIN,
+    ("channel_worker::wait_for_room", "store parked", "release", "relaxed"): _SLEEPS_NO_MORE,
+}

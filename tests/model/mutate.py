@@ -2,7 +2,7 @@
 """Shows that the model check of the channel would notice: weakens each memory order and breaks each rule in turn, and demands that
 channel_model finds a history which breaks a promise.
 
-    tests/model/mutate.py [--compiler g++] [--jobs N] [--only TEXT] [--orders | --rules] [--long] [--most N]
+    tests/model/mutate.py [--compiler g++] [--jobs N] [--only TEXT] [--orders | --rules] [--whole] [--long] [--most N]
 
 Orders are weakened in the program as it is: it prints where each atomic access is, and is told which of them to take weaker. So every
 order of the protocol is tried, also one that is written tomorrow; those that the model does not need are listed in mutants.py, and a
@@ -127,14 +127,21 @@ def orders_of(program: pathlib.Path) -> dict[Order, list[str]]:
     return found
 
 
-def try_orders(program: pathlib.Path, only: str, jobs: int, long: list[str]) -> int:
+def key_of(order: Order, weaker: str) -> tuple[str, str, str, str]:
+    """How mutants.py names it."""
+    return order.where, order.access, order.order, weaker
+
+
+def try_orders(program: pathlib.Path, only: str, jobs: int, long: list[str], whole: bool) -> int:
     """Weakens each order, one step after another until it is noticed. How many are not as mutants.py says."""
     bad = 0
     tried: set[tuple[str, str, str, str]] = set()
 
     def attempt(job: tuple[Order, str, list[str]]) -> str:
         order, weaker, at = job
-        return verdict(program, f"--weaken={','.join(at)}:{order.order}:{weaker}", *long)
+        # That an order is not needed takes all states to see, each time the same: a look at some is enough until the list is made anew.
+        short = ["--most=50000"] if key_of(order, weaker) in UNNEEDED and not whole else []
+        return verdict(program, f"--weaken={','.join(at)}:{order.order}:{weaker}", *long, *short)
 
     work = [
         (order, weaker, at)
@@ -144,7 +151,7 @@ def try_orders(program: pathlib.Path, only: str, jobs: int, long: list[str]) -> 
     ]
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for (order, weaker, _), told in zip(work, pool.map(attempt, work), strict=True):
-            key = (order.where, order.access, order.order, weaker)
+            key = key_of(order, weaker)
             tried.add(key)
             name = f"{order.where}: {order.access}, {order.order} -> {weaker}"
             if told:
@@ -205,6 +212,9 @@ def main() -> int:
     parser.add_argument("--rules", action="store_true", help="not the orders")
     parser.add_argument("--long", action="store_true", help="larger plans")
     parser.add_argument(
+        "--whole", action="store_true", help="all states also for the orders that mutants.py lists as unneeded"
+    )
+    parser.add_argument(
         "--most", type=int, help="cut each plan short after so many states: what survives is then no answer"
     )
     asked = parser.parse_args()
@@ -221,7 +231,7 @@ def main() -> int:
             return 1
         print("the unbroken channel keeps its promises", flush=True)
         if not asked.rules:
-            bad += try_orders(program, asked.only, asked.jobs, long)
+            bad += try_orders(program, asked.only, asked.jobs, long, asked.whole)
         if not asked.orders:
             bad += try_rules(asked.compiler, healthy, asked.only, asked.jobs, long)
     print(f"{'all mutants of the channel are as told' if bad == 0 else f'{bad} mutants are NOT as told'}")
