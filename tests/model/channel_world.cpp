@@ -341,9 +341,10 @@ std::string channel_world::name(const void* p) const {
                                       {offsetof(task_words, timed), "timed"},
                                       {offsetof(task_words, soft_stop), "soft_stop"},
                                       {offsetof(task_words, result_head), "result_head"}};
-  static constexpr field in_descriptor[] = {{offsetof(descriptor, first), "first"},
-                                            {offsetof(descriptor, end), "end"},
-                                            {offsetof(descriptor, offset), "offset"}};
+  static constexpr field in_descriptor[] = {
+      {offsetof(descriptor, first), "first"},           {offsetof(descriptor, end), "end"},
+      {offsetof(descriptor, offset), "offset"},         {offsetof(descriptor, control), "control"},
+      {offsetof(descriptor, definition), "definition"}, {offsetof(descriptor, attempt), "attempt"}};
   static constexpr field in_result[] = {{offsetof(result_words, claim), "claim"},
                                         {offsetof(result_words, stage), "stage"},
                                         {offsetof(result_words, since), "since"},
@@ -355,7 +356,7 @@ std::string channel_world::name(const void* p) const {
     for (const field& f : fields) {
       if (static_cast<std::ptrdiff_t>(f.offset) == at) return std::string(f.name);
     }
-    return "word at " + std::to_string(at);
+    return "word_at_" + std::to_string(at);
   };
   if (p == &bell_->page()) return "sleeping";
   const auto* at = static_cast<const std::byte*>(p);

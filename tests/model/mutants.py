@@ -240,9 +240,6 @@ _NEXT_PUBLISH = (
     "what is stored after it reaches the worker by the next publish; what was read before it was the driver's own"
 )
 _SLEEPS_NO_MORE = "says only that nobody need be woken"
-_LOOKS_AGAIN = (
-    "the kernel compares the newest value; an old one costs a turn more, in which the look at result_head acquires"
-)
 
 UNNEEDED: dict[tuple[str, str, str, str], str] = {
     ("bell::awake", "store sleeping", "seq_cst", "release"): _RANG_IN_VAIN,
@@ -273,7 +270,5 @@ UNNEEDED: dict[tuple[str, str, str, str], str] = {
     ("channel_worker::sleep", "store parked", "release", "relaxed"): _SLEEPS_NO_MORE,
     ("channel_worker::soft_stop_due", "load soft_stop", "acquire", "relaxed"): _ONLY_A_NUMBER,
     ("channel_worker::stop_requested", "load soft_stop", "acquire", "relaxed"): _ONLY_A_NUMBER,
-    ("channel_worker::wait_for_room", "load park", "seq_cst", "acquire"): _LOOKS_AGAIN,
-    ("channel_worker::wait_for_room", "load park", "seq_cst", "relaxed"): _LOOKS_AGAIN,
     ("channel_worker::wait_for_room", "store parked", "release", "relaxed"): _SLEEPS_NO_MORE,
 }
