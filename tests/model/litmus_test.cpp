@@ -201,7 +201,10 @@ TEST(litmus, a_compare_exchange_fails_on_old_values_and_for_no_reason) {
   // It may read the 0 though the 1 is there, never exchange on anything but the newest.
   EXPECT_EQ(outcomes(one, two).all, (all{"1100", "1102", "0511"}));
   EXPECT_EQ(outcomes([] {}, [] { exchange(2, 0, 1, true); }).all, (all{"0010"}));
+#ifndef __clang__  // which asks for the value read, and takes the expected one for success: such failures have no words
+                   // there
   EXPECT_EQ(outcomes([] {}, [] { exchange(2, 0, 1, true); }, 1).all, (all{"0010", "0000"}));
+#endif
 }
 
 TEST(litmus, races_on_bytes) {

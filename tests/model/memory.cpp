@@ -223,7 +223,8 @@ std::uint64_t memory::state() const {
   for (std::size_t x = 0; x < count_; ++x) {
     const word& w = now_.words[x];
     const auto agreed = static_cast<stamp>(std::max(w.agreed, base[x]) - base[x]);
-    h = mix(h, std::uint64_t{w.writer} << 40 | std::uint64_t{w.agreeing} << 32 | (w.latest - base[x]) << 8 | agreed);
+    h = mix(h, std::uint64_t{w.writer} << 40 | std::uint64_t{w.agreeing} << 32 |
+                   (std::uint64_t{w.latest} - base[x]) << 8 | agreed);
     const stored* s = &now_.stores[w.last];
     for (unsigned n = w.latest - base[x] + 1U; n > 0; --n, s = &now_.stores[s->previous]) {
       h = mix(h, s->value);
