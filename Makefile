@@ -27,7 +27,7 @@ built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
 guard := timeout --kill-after=20
 
-.PHONY: help demo test test-cpp test-python test-pythons lint format asan tsan clang simulate bench bench-quick bench-report bench-programs clean \
+.PHONY: help demo test test-cpp test-python test-pythons lint format asan tsan clang model simulate bench bench-quick bench-report bench-programs clean \
         packages-build packages-test packages-lint environment package package-release
 
 help:  ## this list
@@ -97,9 +97,15 @@ tsan: packages-test  ## the C++ tests under ThreadSanitizer
 	cmake --build --preset tsan -j $(JOBS)
 	$(guard) 2400 tools/tsan.sh ctest --preset tsan -j $(JOBS)
 
-simulate: packages-test  ## both machines under simulated time at full length, the channel's model, and the mutation checks
+model: packages-test  ## the channel's model, and whether it would notice: each rule and order broken in turn, ten minutes
 	@cmake --preset dev --log-level=WARNING >/dev/null
-	@cmake --build --preset dev -j $(JOBS) --target run_simulation fleet_simulation joint_simulation channel_model
+	@cmake --build --preset dev -j $(JOBS) --target channel_model
+	@build/dev/tests/model/channel_model
+	@$(PYTHON) tests/model/mutate.py --jobs $(JOBS)
+
+simulate: packages-test  ## both machines under simulated time at full length, and the mutation checks
+	@cmake --preset dev --log-level=WARNING >/dev/null
+	@cmake --build --preset dev -j $(JOBS) --target run_simulation fleet_simulation joint_simulation
 	@tools/simulate.sh build/dev/tests/simulation $(PYTHON)
 
 clang: packages-lint  ## the C++ tests, built by clang

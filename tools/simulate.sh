@@ -31,8 +31,6 @@ simulate() {
 simulate run_simulation "${RUN_HISTORIES:-10000000}"
 simulate fleet_simulation "${FLEET_HISTORIES:-1000000}"
 simulate joint_simulation "${JOINT_HISTORIES:-200000}"
-"$folder/../model/channel_model"
 for machine in run fleet; do
   "$python" tests/simulation/mutate.py "$machine" --jobs "$jobs"
 done
-"$python" tests/model/mutate.py --jobs "$jobs"

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "centimane/errors.hpp"
 #include "memory/size_class.hpp"
@@ -106,9 +107,8 @@ bool arena::may_touch(std::uint64_t bytes, std::uint64_t& have) {
   return false;
 }
 
-/// Makes the memory, then enters it. `file`: of a results' segment, for its worker.
-segment_number arena::make_segment(use what, holder whose, std::uint64_t block,
-                                   std::shared_ptr<const platform::fd>& file) {
+/// Makes the memory, then enters it.
+void arena::make_segment(use what, holder whose, std::uint64_t block) {
   const std::uint64_t size = block * blocks_in_segment(what == use::arguments, block);
   piece made;
   made.size = size;
@@ -122,12 +122,19 @@ segment_number arena::make_segment(use what, holder whose, std::uint64_t block,
     made.for_workers = std::make_shared<const platform::fd>(platform::readable_only(memory.get()));
     made.file = std::move(memory);
   } else {
-    file = std::make_shared<const platform::fd>(std::move(memory));
+    made.for_workers = std::make_shared<const platform::fd>(std::move(memory));  // until its worker has it
   }
   const std::lock_guard lock(mutex_);
-  const segment_number number = ledger_.add(what, whose, block);
-  pieces_.emplace(number, std::move(made));
-  return number;
+  pieces_.emplace(ledger_.add(what, whose, block), std::move(made));
+}
+
+/// What goes to the worker with a grant. Whichever segment the block is of: its memory goes with the first grant out of
+/// it, for while one was made a block of another may have come free.
+void arena::describe(grant& g) {
+  g.where = ledger_.where(g.number);
+  piece& in = pieces_.at(g.where.segment);
+  g.segment_size = in.size;
+  g.file = std::exchange(in.for_workers, nullptr);
 }
 
 /// Out of the books; the caller unmaps them, without the lock.
@@ -165,8 +172,7 @@ std::shared_ptr<const argument> arena::write(std::span<const annex::part> parts)
         break;
       }
     }
-    std::shared_ptr<const platform::fd> unused;
-    make_segment(use::arguments, 0, block, unused);
+    make_segment(use::arguments, 0, block);
   }
   typical_.store(std::max<std::uint64_t>(1, (typical_.load(std::memory_order_relaxed) + block) / 2),
                  std::memory_order_relaxed);
@@ -253,12 +259,11 @@ grant arena::give(holder worker, std::uint64_t size) {
       const std::lock_guard lock(mutex_);
       g.number = ledger_.grant(worker, block);
       if (g.number != 0) {
-        g.where = ledger_.where(g.number);
-        g.segment_size = pieces_.at(g.where.segment).size;
+        describe(g);
         break;
       }
     }
-    make_segment(use::results, worker, block, g.file);
+    make_segment(use::results, worker, block);
   }
   if (g.where.fresh && !may_touch(size, g.have)) {
     give_up(g.number, worker);
@@ -279,12 +284,11 @@ std::optional<grant> arena::give_ahead(holder worker, std::uint64_t size) {
   grant g;
   g.number = ledger_.grant(worker, block);
   if (g.number == 0) return std::nullopt;
-  g.where = ledger_.where(g.number);
-  if (g.where.fresh && block > largest_in_slab) {
+  if (ledger_.where(g.number).fresh && block > largest_in_slab) {
     ledger_.give_up(g.number, worker, platform::now());
     return std::nullopt;
   }
-  g.segment_size = pieces_.at(g.where.segment).size;
+  describe(g);
   return g;
 }
 

@@ -117,11 +117,12 @@ class arena : public std::enable_shared_from_this<arena> {
   struct piece {
     platform::mapping map;
     platform::fd file;                                ///< arguments only: ours, to write by
-    std::shared_ptr<const platform::fd> for_workers;  ///< arguments only
+    std::shared_ptr<const platform::fd> for_workers;  ///< results: until their worker has it
     std::uint64_t size = 0;
   };
   arena();
-  segment_number make_segment(use what, holder whose, std::uint64_t block, std::shared_ptr<const platform::fd>& file);
+  void make_segment(use what, holder whose, std::uint64_t block);
+  void describe(grant& g);
   bool may_touch(std::uint64_t bytes, std::uint64_t& have);
   void settle(lease l);
   void release(lease l, std::byte* at, std::size_t size) noexcept;

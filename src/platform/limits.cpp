@@ -5,6 +5,27 @@
 #include <sys/resource.h>
 
 namespace centimane::platform {
+namespace {
+constexpr std::array which{RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE, RLIMIT_FSIZE};
+}  // namespace
+
+kept_limits::kept_limits() noexcept {
+  for (std::size_t i = 0; i < which.size(); ++i) {
+    rlimit now{};
+    if (getrlimit(which[i], &now) == 0) were_[i] = {now.rlim_cur, now.rlim_max};
+  }
+}
+
+bool kept_limits::restored() const noexcept {
+  bool all = true;
+  for (std::size_t i = 0; i < which.size(); ++i) {
+    rlimit now{};
+    if (getrlimit(which[i], &now) != 0 || (now.rlim_cur == were_[i].soft && now.rlim_max == were_[i].hard)) continue;
+    const rlimit before{were_[i].soft, were_[i].hard};
+    all = setrlimit(which[i], &before) == 0 && all;
+  }
+  return all;
+}
 
 std::uint64_t free_descriptors() noexcept {
   rlimit limit{};

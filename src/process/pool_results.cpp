@@ -59,7 +59,7 @@ void pool_core::drain(std::uint32_t w, nanos at) {
     p.end.broke_protocol = true;
     fleet_.condemn(w, at);
   }
-  if (n > 0 && p.hoards) {
+  if (n > 0 && (p.hoards || p.ring->wants_recycle())) {
     p.hoards = false;
     fleet_.recycle(w, at);
   }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "platform/fault.hpp"
+#include "platform/limits.hpp"
 #include "process/birth.hpp"
 #include "process/channel_worker.hpp"
 #include "process/control.hpp"
@@ -80,6 +81,7 @@ class worker final : public phase_marker {
     while (!begun_) {
       if (!hear()) return false;
     }
+    limits_ = platform::kept_limits();  // after the user's initialiser, which may have set its own
     CENTIMANE_FAULT("worker.before_ready");
     control_.post(control::ready);
     return control_.flush_blocking();
@@ -263,6 +265,7 @@ class worker final : public phase_marker {
   bool rest() {
     flush_output();
     face_.idle();
+    if (!limits_.restored()) end_.want_recycle();
     if (!control_.intact()) return false;
     control_.flush();
     bool gone = false;
@@ -279,6 +282,7 @@ class worker final : public phase_marker {
   control_socket control_;
   platform::fd bell_;
   const pid_t parent_;
+  platform::kept_limits limits_;
   std::uint32_t heard_ = 0;
   bool begun_ = false;
   freight_worker freight_;

@@ -280,6 +280,8 @@ def test_a_chunk_travels_as_one() -> None:
 def test_a_stream_of_large_results_needs_the_memory_of_a_few() -> None:
     most = 0
     for result in centimane.parallel_iter(make, [MIB] * 40, executor="process", workers=2, window_size=4):
+        assert result.error is None, repr(result.error)
+        assert result.value is not None
         assert result.value[-1] == MIB
         del result
         most = max(most, leases())

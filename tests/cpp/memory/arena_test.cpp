@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <deque>
+#include <mutex>
 #include <thread>
 
 #include "leak_check.hpp"
@@ -275,6 +277,53 @@ TEST_F(arena_of_a_pool, leaves_room_for_as_many_arguments_as_fit_its_share) {
   EXPECT_LT(sent.size(), 200U) << "an eighth of memory, a gigabyte at most";
   sent.clear();
   EXPECT_EQ(a->room(), UINT64_MAX);
+}
+
+/// While one thread makes a segment another lets go of a block of the same size, which is then taken in its place. Each
+/// block must be the same memory for its worker and for us, whichever it is.
+TEST_F(arena_of_a_pool, blocks_come_free_while_segments_are_made) {
+  pool_end pool{with_pool()};
+  worker w(*pool.a);
+  std::mutex lock;
+  std::deque<annexed> ending;
+  bool done = false;
+  std::thread other([&] {
+    for (;;) {
+      annexed view;
+      const std::lock_guard hold(lock);
+      if (ending.empty() && done) return;
+      if (ending.empty()) continue;
+      view = std::move(ending.front());
+      ending.pop_front();
+    }
+  });
+  constexpr std::uint64_t size = (std::uint64_t{1} << 20) + 1;  // a segment a block
+  int wrong = 0, refused = 0;
+  for (std::uint64_t i = 0; i < 4000; ++i) {
+    grant g = pool.a->give(w.id, size);
+    ASSERT_NE(g.number, 0U);
+    if (g.file) w.mine.map(g.where.segment, use::results, *g.file, g.segment_size);
+    w.mine.granted(g.number, g.where.segment, g.where.offset, g.where.size);
+    const auto room = w.mine.take(size);
+    if (!room) {
+      ++refused;
+      ASSERT_TRUE(pool.a->give_up(g.number, w.id));
+      continue;
+    }
+    std::memcpy(room->at, &i, sizeof i);
+    auto view = pool.a->publish(room->number, w.id, size);
+    ASSERT_TRUE(view);
+    wrong += std::memcmp(view->data, &i, sizeof i) != 0 ? 1 : 0;
+    const std::lock_guard hold(lock);
+    ending.push_back(std::move(*view));
+  }
+  {
+    const std::lock_guard hold(lock);
+    done = true;
+  }
+  other.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(refused, 0);
 }
 
 }  // namespace
