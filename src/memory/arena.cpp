@@ -362,7 +362,7 @@ std::vector<segment_number> arena::tidy(std::int64_t now) {
 
 std::int64_t arena::tidy_at() const {
   const std::lock_guard lock(mutex_);
-  if (!dropped_.empty()) return INT64_MIN;
+  if (!dropped_.empty()) return 0;  // at once
   const auto since = ledger_.free_since();
   return !since || *since == INT64_MAX ? INT64_MAX : std::max(*since, std::int64_t{0}) + warm_for;
 }

@@ -56,7 +56,8 @@ std::size_t poller::wait(std::span<event> into, policy::nanos until) {
   if (until == policy::never) {
     got = epoll_wait(epoll_.get(), raw.data(), room, -1);
   } else {
-    const policy::nanos left = std::max<policy::nanos>(0, until - now());
+    const policy::nanos at = now();
+    const policy::nanos left = until > at ? until - at : 0;  // `until` may be long ago
     const timespec time{left / 1'000'000'000, left % 1'000'000'000};
     got = epoll_pwait2(epoll_.get(), raw.data(), room, &time, nullptr);
     if (got < 0 && (errno == ENOSYS || errno == EPERM)) {  // kernels before 5.11, seccomp: milliseconds, rounded up

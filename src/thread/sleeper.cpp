@@ -2,6 +2,7 @@
 #include "centimane/detail/sleeper.hpp"
 
 #include <cerrno>
+#include <thread>
 
 #include "platform/futex.hpp"
 
@@ -19,6 +20,18 @@ woken sleeper::sleep(std::uint32_t ticket, std::int64_t until) noexcept {
 
 void sleeper::wake(std::atomic<std::uint32_t>* word) noexcept {
   if (word != nullptr) platform::private_futex_wake(word);
+}
+
+void sleeper::call_alarm() noexcept {
+  callers_.fetch_add(1);
+  if (const alarm* other = alarm_.load()) other->call(other->context);
+  callers_.fetch_sub(1);
+}
+
+void sleeper::divert(const alarm* to) noexcept {
+  alarm_.store(to);
+  // Who comes from now on finds the new one; who may have the old one has been counted.
+  while (callers_.load() != 0) std::this_thread::yield();
 }
 
 }  // namespace detail

@@ -42,20 +42,22 @@ class sleeper {
   /// of `wake`: that is why it takes an address and never looks at it (a stray wake-up is harmless).
   [[nodiscard]] std::atomic<std::uint32_t>* signal() noexcept {
     const std::uint32_t before = word_.fetch_add(step);
-    if (const alarm* other = alarm_.load()) other->call(other->context);
+    if (alarm_.load() != nullptr) call_alarm();
     return (before & asleep) != 0 ? &word_ : nullptr;
   }
   static void wake(std::atomic<std::uint32_t>* word) noexcept;
   void ring() noexcept { wake(signal()); }
 
-  /// While set (by the sleeping thread), a ring also calls it. The alarm and its context must live as long as this
-  /// sleeper.
-  void divert(const alarm* to) noexcept { alarm_.store(to); }
+  /// While set (by the sleeping thread), a ring also calls it. Returns when nobody is in the alarm of before: it and
+  /// its context may end then.
+  void divert(const alarm* to) noexcept;
 
  private:
+  void call_alarm() noexcept;
   static constexpr std::uint32_t asleep = 1, step = 2;
   std::atomic<std::uint32_t> word_{0};
   std::atomic<const alarm*> alarm_{nullptr};
+  std::atomic<std::uint32_t> callers_{0};  ///< threads that may be in the alarm
 };
 
 }  // namespace detail

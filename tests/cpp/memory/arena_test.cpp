@@ -91,7 +91,9 @@ TEST_F(arena_of_a_pool, arguments_arrive_in_parts_and_can_be_written_over) {
       std::size_t at = 0;
       for (const auto& p : parts) {
         at = annex::aligned(at);
-        EXPECT_EQ(std::memcmp(view.data + at, p.data(), p.size()), 0);
+        if (!p.empty()) {
+          EXPECT_EQ(std::memcmp(view.data + at, p.data(), p.size()), 0);
+        }
         EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view.data + at) % annex::alignment, 0U);
         at += p.size();
       }
