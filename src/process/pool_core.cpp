@@ -35,15 +35,14 @@ policy::fleet_rules fleet_rules_of(const pool_rules& rules) {
 
 pool_core::pool_core(pool_rules rules)
     : rules_(std::move(rules)),
+      // Made on the caller's thread, where start="fork" finds the caller's memory, and where a failure is the caller's.
+      spare_zygote_(rules_.make_zygote()),
       supervisor_(supervisor::get()),
       fleet_(fleet_rules_of(rules_)),
       places_(rules_.workers + 1),
       tempo_(rules_.workers, cpu_count()) {
   oom_before_ = platform::oom_kills();
   set_up_ = std::make_shared<const control_body>(rules_.set_up);
-  // The first zygote is made on the caller's thread, where start="fork" finds the caller's memory, and where a failure
-  // is the caller's.
-  spare_zygote_.emplace(rules_.make_zygote());
   here_ = supervisor_->join(*this);
   arena_->on_release([sees = supervisor_] { sees->kick(); });
 }

@@ -175,11 +175,12 @@ class pool_core final : public watched {
   const std::uint32_t born_ = platform::fork_generation();
   std::mutex mutex_;
   std::condition_variable closed_;
+  std::optional<zygote> spare_zygote_;  ///< the first one, until it is wanted; made before there is a thread of ours
   std::shared_ptr<supervisor> supervisor_;
   std::uint16_t here_ = 0;
   policy::fleet fleet_;
   std::vector<place> places_;
-  std::optional<zygote> spare_zygote_, zygote_;
+  std::optional<zygote> zygote_;
   std::shared_ptr<const control_body> set_up_;
   bell bell_;
   enum class sleeper : std::uint8_t { nobody, driver, supervisor } sleeper_ = sleeper::nobody;
