@@ -105,26 +105,50 @@ engine::pulled job::pull(index at_most) {
   engine::pulled got;
   if (stopping()) return got;  // the source is not touched any more
   const std::uint64_t chunk = options_.chunk;
+  if (source_.later()) {
+    got.later = true;
+    if (!told(PyObject_CallFunction, options_.ask.get(), "K", static_cast<unsigned long long>(at_most * chunk)))
+      give_up(take_error());
+    return got;
+  }
   got = source_.pull(at_most * chunk - source_.known() % chunk, outcomes);
   if (got.failed) {
-    ref error = take_error();
-    if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) {
-      interrupted(std::move(error));
-    } else if (PyErr_GivenExceptionMatches(error.get(), PyExc_Exception) == 0) {
-      give_up(std::move(error));  // SystemExit and its like do not wait
-    } else {
-      source_error_ = std::move(error);
-      got.failed = false;
-      got.ended = true;
-    }
+    source_failed(got, take_error());
   } else if (!check_signals()) {
     got.ended = false;
   }
-  const std::uint64_t tasks = (source_.known() + (got.ended ? chunk - 1 : 0)) / chunk;
-  got.count = tasks - tasks_known_;
-  tasks_known_ = tasks;
+  count_tasks(got);
   if (platform::fork_generation() != born_) throw forked{};
   return got;
+}
+
+engine::pulled job::arrived(PyObject* list, bool ended, ref error) {
+  engine::pulled got;
+  source_.add(list, outcomes);
+  got.ended = ended;
+  if (error) source_failed(got, std::move(error));
+  count_tasks(got);
+  return got;
+}
+
+/// What came before the error is carried to its end.
+void job::source_failed(engine::pulled& got, ref error) {
+  if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) {
+    interrupted(std::move(error));
+  } else if (PyErr_GivenExceptionMatches(error.get(), PyExc_Exception) == 0) {
+    give_up(std::move(error));  // SystemExit and its like do not wait
+  } else {
+    source_error_ = std::move(error);
+    got.failed = false;
+    got.ended = true;
+  }
+}
+
+/// The last task may be a chunk that is not full.
+void job::count_tasks(engine::pulled& got) {
+  const std::uint64_t tasks = (source_.known() + (got.ended ? options_.chunk - 1 : 0)) / options_.chunk;
+  got.count = tasks - tasks_known_;
+  tasks_known_ = tasks;
 }
 
 void job::raise_source_error() {
@@ -304,7 +328,7 @@ engine::verdict job::decode(index task, bool ok, reader in) {
 }
 
 engine::verdict job::fail(index task, std::uint32_t attempt, const engine::trouble& why) {
-  const bool begun = why.how != policy::outcome::cancelled || why.pid != 0;
+  const bool begun = why.how != policy::outcome::cancelled || why.where == engine::stage::run;
   const bool late = monotonic_now() >= options_.deadline;
   ref error = explain(options_.trouble.get(), first_item(task), begun ? attempt : 0, why, late);
   if (!error) error = take_error();
@@ -382,6 +406,17 @@ index job::invoke_range(index first, index n, int, engine::verdict& last) {
     if (!on_hand && (k + 1) % items_a_look == 0 && !check_signals()) return k + 1;
   }
   return n;
+}
+
+engine::verdict job::take_outcome(std::uint64_t i, bool ok, ref what, float seconds) {
+  engine::verdict v;
+  if (ok) {
+    outcomes.put_value(i, std::move(what), seconds);
+  } else {
+    v = judge(what);
+    outcomes.put_error(i, std::move(what), seconds);
+  }
+  return v;
 }
 
 bool job::begin_hand() {
@@ -504,6 +539,15 @@ bool job::idle(void (*sleep)(void*), void* context) {
     sleep(context);
     return true;
   }
+  check_patience();
+  {
+    without_gil others;
+    sleep(context);
+  }
+  return check_signals();
+}
+
+void job::check_patience() {
   if (platform::fork_generation() != born_) throw forked{};
   const nanos now = monotonic_now();
   // Threads cannot be ended: at the run's end their tasks are left to themselves.
@@ -521,11 +565,6 @@ bool job::idle(void (*sleep)(void*), void* context) {
       throw abandoned{};
     }
   }
-  {
-    without_gil others;
-    sleep(context);
-  }
-  return check_signals();
 }
 
 std::string job::describe(index task) const {

@@ -27,7 +27,7 @@ struct abandoned {};
 /// Thrown through the driver in a process that was forked in the middle of a run: the run is not here.
 struct forked {};
 
-enum class where : std::uint8_t { nowhere, here, threads, processes };
+enum class where : std::uint8_t { nowhere, here, threads, processes, loop };
 
 struct job_options {
   ref function;
@@ -42,6 +42,7 @@ struct job_options {
   ref trouble;                       ///< makes the exception of a death, a timeout or a cancellation
   ref rebuild;                       ///< makes the exception that a worker described
   ref rescue, met_main, told, main;  ///< see pickling
+  ref ask;                           ///< ask(n): further items of an async source are wanted
   ref refusal;                       ///< goes in a chunk in place of an item that cannot be pickled
   long long length_hint = -1;        ///< for on_progress: len() of a source that is pulled all the same
   run_policies policies;
@@ -68,6 +69,16 @@ class job final : public engine::payload {
   bool idle(void (*sleep)(void*), void* context) override;
   [[nodiscard]] std::string describe(index task) const override;
 
+  // ---- on an event loop, where Python runs the attempts
+  /// The item, or nothing with the error indicator set.
+  [[nodiscard]] ref item(std::uint64_t i) const { return source_.item(i, outcomes); }
+  /// An attempt's value, or its error: what is said of it.
+  engine::verdict take_outcome(std::uint64_t i, bool ok, ref what, float seconds);
+  /// Items of an async source. error: what it raised, else null.
+  engine::pulled arrived(PyObject* list, bool ended, ref error);
+  /// What idle() looks at before it sleeps: throws if the run is to be left now.
+  void check_patience();
+
   // ---- for the run around it
   /// Where attempts happen; before the driver begins.
   void place(where executor, std::uint64_t function_id = 0) {
@@ -87,6 +98,8 @@ class job final : public engine::payload {
   /// The error that ends the run: of a callback, of a signal handler.
   [[nodiscard]] const ref& error() const noexcept { return error_; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
+  /// After Ctrl-C: when what runs is cut off.
+  [[nodiscard]] nanos grace_until() const noexcept { return grace_until_; }
   /// At the run's end: throws on what the source has raised, if it has.
   void raise_source_error();
   /// Ends the run with an error from outside (a thread's initializer). Its driver sees it when it wakes.
@@ -123,6 +136,8 @@ class job final : public engine::payload {
   bool stopping();
   bool check_signals();
   void interrupted(ref error);
+  void source_failed(engine::pulled& got, ref error);
+  void count_tasks(engine::pulled& got);
 
   job_options options_;
   source source_;

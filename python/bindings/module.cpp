@@ -148,9 +148,9 @@ class limiter_handle {
 
 class flag_handle {
  public:
-  void stop() const noexcept { flag->store(true, std::memory_order_relaxed); }
-  [[nodiscard]] bool stopped() const noexcept { return flag->load(std::memory_order_relaxed); }
-  const std::shared_ptr<stop_flag> flag = std::make_shared<stop_flag>(false);
+  void stop() const { flag->set(); }
+  [[nodiscard]] bool stopped() const noexcept { return flag->is_set(); }
+  const std::shared_ptr<stop_flag> flag = std::make_shared<stop_flag>();
 };
 
 /// max_errors 0: no limit.
@@ -176,7 +176,7 @@ class run_handle {
   run_handle(nb::object function, nb::object items, bool star, std::uint64_t chunk, bool stream, bool ordered,
              std::uint64_t window, double timeout, nb::object on_result, nb::object on_progress, nb::object on_bar,
              nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object main_names,
-             nb::object refusal, long long length_hint, const run_policies& policies) {
+             nb::object refusal, nb::object ask, long long length_hint, const run_policies& policies) {
     checked([&] {
       job_options o;
       o.function = ref::borrow(function.ptr());
@@ -199,6 +199,7 @@ class run_handle {
         o.main = ref::borrow(here.ptr());
       }
       o.refusal = ref::borrow(refusal.ptr());
+      o.ask = ref::unless_none(ask.ptr());
       o.length_hint = length_hint;
       o.policies = policies;
       run_ = std::make_shared<run>(std::move(o), items.ptr(), window, ordered);
@@ -232,6 +233,32 @@ class run_handle {
   void close() {
     checked([&] { run_->close(); });
   }
+  void on_loop(std::uint64_t slots, double task_timeout, nb::handle spawn, nb::handle cancel) {
+    checked([&] {
+      run_->on_loop(slots, task_timeout < 0 ? policy::never : from_seconds(task_timeout), spawn.ptr(), cancel.ptr());
+    });
+  }
+  int bell() {
+    return checked([&] { return run_->bell(); });
+  }
+  double turn() {
+    return checked([&] { return run_->turn(); });
+  }
+  nb::object take() {
+    PyObject* one = checked([&] { return run_->take(); });
+    if (one == nullptr && PyErr_Occurred() != nullptr) throw nb::python_error();
+    return one == nullptr ? nb::none() : nb::steal(one);
+  }
+  void arrived(const nb::list& items, bool ended, nb::handle error) {
+    checked([&] { run_->arrived(items.ptr(), ended, error.ptr()); });
+  }
+  void attempt_ended(std::uint64_t item, int how, nb::handle what) {
+    checked([&] { run_->attempt_ended(item, how, what.ptr()); });
+  }
+  void leave_loop(bool kill) {
+    checked([&] { run_->leave_loop(kill); });
+  }
+  [[nodiscard]] int status() const noexcept { return static_cast<int>(run_->status()); }
   [[nodiscard]] run& get() const noexcept { return *run_; }
 
  private:
@@ -299,19 +326,28 @@ NB_MODULE(_core, m) {
   nb::class_<run_handle>(m, "Run", nb::type_slots(run_slots))
       .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, double, nb::object,
                     nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object,
-                    long long, const run_policies&>(),
-           nb::kw_only(), nb::arg("function"), nb::arg("items"), nb::arg("star"), nb::arg("chunk"), nb::arg("stream"),
-           nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
+                    nb::object, long long, const run_policies&>(),
+           nb::kw_only(), nb::arg("function"), nb::arg("items").none(), nb::arg("star"), nb::arg("chunk"),
+           nb::arg("stream"), nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
            nb::arg("on_progress").none(), nb::arg("on_bar").none(), nb::arg("initializer").none(), nb::arg("trouble"),
            nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("refusal"),
-           nb::arg("length_hint"), nb::arg("policies"))
+           nb::arg("ask").none(), nb::arg("length_hint"), nb::arg("policies"))
       .def("on_this_thread", &run_handle::on_this_thread)
       .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),
            nb::arg("state"), nb::arg("task_timeout"))
       .def("finish", &run_handle::finish)
       .def("collect", &run_handle::collect, nb::arg("not_run"))
-      .def("close", &run_handle::close);
+      .def("close", &run_handle::close)
+      .def("on_loop", &run_handle::on_loop, nb::kw_only(), nb::arg("slots"), nb::arg("task_timeout"), nb::arg("spawn"),
+           nb::arg("cancel"))
+      .def("bell", &run_handle::bell)
+      .def("turn", &run_handle::turn)
+      .def("take", &run_handle::take)
+      .def("arrived", &run_handle::arrived, nb::arg("items"), nb::arg("ended"), nb::arg("error").none())
+      .def("attempt_ended", &run_handle::attempt_ended, nb::arg("index"), nb::arg("how"), nb::arg("what").none())
+      .def("leave_loop", &run_handle::leave_loop, nb::arg("kill"))
+      .def_prop_ro("status", &run_handle::status);
 
   m.def("set_item_result", [](nb::handle type) {
     if (!prepare_item_result(type.ptr())) throw nb::python_error();

@@ -5,7 +5,9 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
+#include "centimane/detail/sleeper.hpp"
 #include "object.hpp"
 #include "platform/clock.hpp"
 #include "policy/run.hpp"
@@ -38,8 +40,31 @@ class shared_limiter final : public policy::guard {
   policy::limiter limit_;
 };
 
-/// Set once, for ever. Any thread, a signal handler too.
-using stop_flag = std::atomic<bool>;
+/// Set once, for ever. Any thread, a signal handler too (Python runs those between its own steps, never in here).
+class stop_flag {
+ public:
+  void set() {
+    stopped_.store(true, std::memory_order_relaxed);
+    const std::lock_guard lock(mutex_);
+    for (const detail::alarm* one : listeners_) one->call(one->context);
+  }
+  [[nodiscard]] bool is_set() const noexcept { return stopped_.load(std::memory_order_relaxed); }
+  /// From now on `it` is called by set(), under a lock.
+  void listen(const detail::alarm* it) {
+    const std::lock_guard lock(mutex_);
+    listeners_.push_back(it);
+  }
+  /// It is not being called any more.
+  void forget(const detail::alarm* it) {
+    const std::lock_guard lock(mutex_);
+    std::erase(listeners_, it);
+  }
+
+ private:
+  std::atomic<bool> stopped_{false};
+  std::mutex mutex_;
+  std::vector<const detail::alarm*> listeners_;
+};
 
 struct run_policies {
   std::uint32_t attempts = 1;
@@ -63,7 +88,7 @@ struct run_policies {
       rules.limit_guard = limiter.get();
     }
   }
-  [[nodiscard]] bool stopped() const noexcept { return stop && stop->load(std::memory_order_relaxed); }
+  [[nodiscard]] bool stopped() const noexcept { return stop && stop->is_set(); }
 };
 
 }  // namespace centimane::python

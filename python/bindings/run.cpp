@@ -83,6 +83,7 @@ void run::begin(where executor, std::uint64_t function_id, index workers) {
 /// more is held than keeps the workers busy.
 index run::window_of(index workers) const {
   if (window_ != 0) return window_;
+  if (tasks_ != nullptr) return rules_.total && !rules_.stream ? index{1} << 40 : 2 * workers;
   if (rules_.stream) return std::max<index>(1024, 64 * workers);
   return rules_.total ? index{1} << 40 : std::max<index>(4096, 256 * workers);
 }
@@ -121,30 +122,6 @@ void run::define(std::span<const std::byte> blob) {
   if (processes_ != nullptr) processes_->define(blob);
 }
 
-/// What every entry does: refuses a second thread, turns what comes through the driver into one of our ends.
-template <class Body>
-auto run::driving(Body body) {
-  if (busy_) {
-    PyErr_SetString(PyExc_ValueError, "this run is in use: by another thread, or by a callback of its own");
-    throw raised{};
-  }
-  if (driver_ != nullptr && !job_.here()) {  // before anything is touched that the two processes share
-    disown();
-    throw forked{};
-  }
-  busy_ = true;
-  struct guard {
-    bool& flag;
-    ~guard() { flag = false; }
-  } g{busy_};
-  try {
-    return body();
-  } catch (const forked&) {
-    disown();
-    throw;
-  }
-}
-
 policy::status run::finish() {
   return driving([&] {
     try {
@@ -154,14 +131,23 @@ policy::status run::finish() {
       status_ = job_.timed_out() ? policy::status::timed_out : policy::status::stopped;
       leave(true);
     }
-    if (!job_.error()) job_.last_progress();
-    if (job_.error()) {
-      put_error_back(job_.error());
-      throw raised{};
-    }
-    job_.raise_source_error();
+    conclude();
     return status_;
   });
+}
+
+/// At the run's end: throws on what ended it, if anything has.
+void run::conclude() {
+  if (!job_.error()) job_.last_progress();
+  if (job_.error()) {
+    put_error_back(job_.error());
+    throw raised{};
+  }
+  job_.raise_source_error();
+  if (rules_.stream && status_ == policy::status::timed_out) {
+    set_error("TimedOut", "the stream's timeout has passed before all items had their outcome");
+    throw raised{};
+  }
 }
 
 /// Lets go of the executor. abandon: hands may still be at work; the last of them takes the rest down.
@@ -170,12 +156,13 @@ void run::leave(bool abandon) {
   job_.close();
   job_.define = {};
   if (port_ == nullptr) return;
-  if (abandon && processes_ == nullptr) {
+  if (abandon && processes_ == nullptr && tasks_ == nullptr) {
     port_->recall(true);
     return;
   }
   driver_.reset();
   processes_ = nullptr;
+  tasks_ = nullptr;
   port_.reset();  // may wait for a hand that is on its way out: through job::idle, which then only sleeps
 }
 
@@ -198,23 +185,31 @@ PyObject* run::collect(PyObject* not_run) {
   return attempts ? PyTuple_Pack(4, values.get(), errors.get(), seconds.get(), attempts.get()) : nullptr;
 }
 
+/// The next item of those that are being handed out. False: there is none. result is null if the error indicator is
+/// set.
+bool run::hand_out(PyObject*& result) {
+  while (present_.count > 0) {
+    const std::uint64_t i = next_item_++;
+    shelf::outcome o = job_.outcomes.take(i);
+    ref what = ref::steal(o.what);
+    if (next_item_ >= std::min((present_.first + 1) * job_.chunk(), job_.known_items())) {
+      ++present_.first;
+      --present_.count;
+      if (!finished_) driver_->consumed(1);
+    }
+    if (!what) continue;
+    result = job_.item_result(i, o);
+    job_.forget(i);
+    return true;
+  }
+  return false;
+}
+
 PyObject* run::next() {
   return driving([&]() -> PyObject* {
     for (;;) {
-      if (present_.count > 0) {
-        const std::uint64_t i = next_item_++;
-        shelf::outcome o = job_.outcomes.take(i);
-        ref what = ref::steal(o.what);
-        if (next_item_ >= std::min((present_.first + 1) * job_.chunk(), job_.known_items())) {
-          ++present_.first;
-          --present_.count;
-          if (!finished_) driver_->consumed(1);
-        }
-        if (!what) continue;
-        PyObject* result = job_.item_result(i, o);
-        job_.forget(i);
-        return result;
-      }
+      PyObject* result = nullptr;
+      if (hand_out(result)) return result;
       if (finished_) return nullptr;
       try {
         present_ = driver_->next();
@@ -226,16 +221,7 @@ PyObject* run::next() {
         status_ = job_.timed_out() ? policy::status::timed_out : policy::status::stopped;
         leave(true);
       }
-      if (!job_.error()) job_.last_progress();
-      if (job_.error()) {
-        put_error_back(job_.error());
-        throw raised{};
-      }
-      job_.raise_source_error();
-      if (status_ == policy::status::timed_out) {
-        set_error("TimedOut", "the stream's timeout has passed before all items had their outcome");
-        throw raised{};
-      }
+      conclude();
       return nullptr;
     }
   });
@@ -257,6 +243,7 @@ void run::close() {
 /// On a hand's thread, if a run was abandoned: the last one there takes it down.
 run::~run() {
   if (driver_ != nullptr && !job_.here()) disown();
+  silence();
   job_.close();
   driver_.reset();
   port_.reset();

@@ -22,6 +22,7 @@ std::optional<long long> attribute(PyObject* range, const char* name) {
 }  // namespace
 
 bool source::open(PyObject* items) {
+  if (items == Py_None) return kind_ = kind::later, true;
   if (PyTuple_CheckExact(items)) {
     input_ = ref::borrow(items);
     known_ = static_cast<std::uint64_t>(PyTuple_GET_SIZE(items));
@@ -53,12 +54,17 @@ ref source::item(std::uint64_t i, const shelf& pulled) const {
     case kind::range:
       return ref::steal(PyLong_FromLongLong(*number(i)));
     case kind::iterator:
+    case kind::later:
       break;
   }
   PyObject* item = pulled.item(i);
   if (item == nullptr)
     return PyErr_Format(PyExc_RuntimeError, "item %llu is not here", static_cast<unsigned long long>(i)), ref();
   return ref::borrow(item);
+}
+
+void source::add(PyObject* list, shelf& into) {
+  for (Py_ssize_t k = 0; k < PyList_GET_SIZE(list); ++k) into.put_item(known_++, ref::borrow(PyList_GET_ITEM(list, k)));
 }
 
 engine::pulled source::pull(std::uint64_t at_most, shelf& into) {

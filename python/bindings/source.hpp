@@ -11,7 +11,8 @@ namespace centimane::python {
 
 class source {
  public:
-  /// `items`: a tuple, a range, or an iterator. False: the error indicator is set.
+  /// `items`: a tuple, a range, an iterator, or None for items that are added as they come. False: the error indicator
+  /// is set.
   bool open(PyObject* items);
   /// The number of items if they are looked up by index.
   [[nodiscard]] std::optional<std::uint64_t> total() const noexcept { return total_; }
@@ -24,13 +25,17 @@ class source {
   }
   /// Takes up to at_most further items from the iterator. failed: the error indicator is set.
   engine::pulled pull(std::uint64_t at_most, shelf& into);
+  /// Are items added, instead of being pulled?
+  [[nodiscard]] bool later() const noexcept { return kind_ == kind::later; }
+  /// Further items, of a list.
+  void add(PyObject* list, shelf& into);
   /// How many have come so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return known_; }
   /// Lets go of the input: nothing will be asked any more.
   void close() noexcept { input_ = ref(); }
 
  private:
-  enum class kind : std::uint8_t { tuple, range, iterator };
+  enum class kind : std::uint8_t { tuple, range, iterator, later };
   kind kind_ = kind::tuple;
   ref input_;
   std::optional<std::uint64_t> total_;

@@ -36,6 +36,10 @@ __all__ = [
     "TaskTimeout",
     "TimedOut",
     "WorkerDied",
+    "async_parallel",
+    "async_parallel_iter",
+    "async_parallel_map",
+    "async_parallel_starmap",
     "cpu_count",
     "parallel",
     "parallel_iter",
@@ -44,6 +48,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ._async import async_parallel_iter, async_parallel_map, async_parallel_starmap
+    from ._async_decorate import async_parallel
     from ._cpus import cpu_count
     from ._decorate import parallel
     from ._errors import (
@@ -75,6 +81,10 @@ _HOME = {
     "Retry": "_policies",
     "RunStatus": "_result",
     "StopToken": "_stop",
+    "async_parallel": "_async_decorate",
+    "async_parallel_iter": "_async",
+    "async_parallel_map": "_async",
+    "async_parallel_starmap": "_async",
     "cpu_count": "_cpus",
     "parallel": "_decorate",
     "parallel_iter": "_map",

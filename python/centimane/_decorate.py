@@ -57,7 +57,7 @@ class _Defaults(_Options, total=False):
     on_result: Callable[[ItemResult[Any]], object] | None
 
 
-def _stands_in_its_module(decorated: ParallelFunction[..., Any]) -> bool:
+def stands_in_its_module(decorated: Any) -> bool:
     """Would another process find this object under its name?"""
     found: Any = sys.modules.get(decorated.__module__) if decorated.__module__ != "__main__" else None
     qualname: str = decorated.__qualname__
@@ -119,7 +119,7 @@ class ParallelFunction(_Mapped[R], Generic[P, R]):
 
     def _function(self, options: dict[str, Any]) -> Callable[..., R]:
         # Workers that can import it are sent its name, and that is ours.
-        by_name = options.get("executor") == "process" and _stands_in_its_module(self)
+        by_name = options.get("executor") == "process" and stands_in_its_module(self)
         return self if by_name else self.__wrapped__
 
     @overload
@@ -130,7 +130,7 @@ class ParallelFunction(_Mapped[R], Generic[P, R]):
         return self if instance is None else ParallelMethod(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        if _stands_in_its_module(self):
+        if stands_in_its_module(self):
             return self.__qualname__
         return ParallelFunction, (self.__wrapped__, self._defaults)
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, Literal, TypeVar
 
+    from ._async_carrier import Carrier
     from ._limiter import Limiter
     from ._policies import RateLimit, Retry
     from ._progress import Bar
@@ -67,7 +68,7 @@ class _Plan:
         star: bool,
         stream: bool,
         ordered: bool,
-        executor: Executor,
+        executor: str,
         workers: int,
         window: int,
         chunk: int,
@@ -86,7 +87,7 @@ class _Plan:
         self.star = star
         self.stream = stream
         self.ordered = ordered
-        self.executor: Executor = executor
+        self.executor: str = executor
         self.workers = workers
         self.window = window
         self.chunk = chunk
@@ -263,8 +264,8 @@ def _input(items: Any) -> tuple[Any, int]:
     return items, length
 
 
-def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
-    """The run of a plan, on its executor."""
+def _begin(plan: _Plan, bar: Bar | None, loop: Carrier | None = None) -> _core.Run:
+    """The run of a plan, on its executor. loop: what carries it, if that is an event loop."""
     items, length = _input(plan.items)
     rescue = main_names = hands = None
     if plan.executor == "process":
@@ -296,6 +297,7 @@ def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
         rescue=rescue,
         main_names=main_names,
         refusal=Refused,
+        ask=None if loop is None else loop.ask,
         length_hint=length,
         policies=plan.policies,
     )
@@ -307,6 +309,8 @@ def _begin(plan: _Plan, bar: Bar | None) -> _core.Run:
             state=state,
             task_timeout=-1.0 if plan.task_timeout is None else plan.task_timeout,
         )
+    elif loop is not None and plan.executor == "async":
+        loop.place(run)
     elif plan.executor == "thread":
         from . import _threads  # tells the engine how to start threads
 
@@ -364,6 +368,11 @@ def _collect(plan: _Plan) -> ParallelResult[Any]:
     finally:
         if bar is not None:
             bar.close()
+    return _outcomes(plan, run, ended)
+
+
+def _outcomes(plan: _Plan, run: _core.Run, ended: int) -> ParallelResult[Any]:
+    """What a run that has ended brought."""
     from ._errors import Aborted, Cancelled, TimedOut
     from ._result import ParallelResult, RunStatus
 

@@ -80,6 +80,7 @@ class process_port final : public port {
   void recall(bool hard) override;
   bool collect(events& to) override;
   void wait(nanos until) override;
+  bool arm(const detail::alarm* to) override;
   void away() override;
   /// Ends the wait() that the driver's thread is in, if it is in one; it may return without news. Any thread.
   void kick() noexcept;

@@ -115,6 +115,7 @@ std::shared_ptr<client> pool_core::enter(nanos limit) {
 void pool_core::leave(client& who) {
   const lock l(mutex_);
   who.gone = true;
+  who.alarm = nullptr;
   const nanos at = now();
   const std::uint32_t of = who.of;
   fleet_.recall(of, false, at);
@@ -234,12 +235,30 @@ void pool_core::wait(client& who, nanos until) {
   at = now();
   drain_all(at);
   pump(at);
+  pass_bell_on();
+}
+
+/// A driver leaves the bell: to another that sleeps, else to the supervisor if one waits in an event loop.
+void pool_core::pass_bell_on() {
+  bool elsewhere = false;
   for (auto& [of, other] : clients_) {
-    if (other->asleep) {
-      wake(*other);
-      break;
-    }
+    if (other->asleep) return wake(*other);
+    elsewhere = elsewhere || other->alarm != nullptr;
   }
+  if (elsewhere) listen();
+}
+
+bool pool_core::arm(client& who, const detail::alarm* to) {
+  const lock l(mutex_);
+  who.alarm = nullptr;
+  if (to == nullptr) return true;
+  const nanos at = now();
+  drain_all(at);
+  pump(at);
+  if (!who.in.empty()) return false;
+  who.alarm = to;
+  listen();
+  return true;
 }
 
 /// Says to all workers that somebody sleeps, and from which result on he is to be woken: half-way while there is more
@@ -284,7 +303,10 @@ void pool_core::kick(client& who) {
 }
 
 void pool_core::wake(client& who) {
-  if (on_bell_ == &who) {
+  if (who.alarm != nullptr) {
+    const detail::alarm* const other = std::exchange(who.alarm, nullptr);
+    other->call(other->context);
+  } else if (on_bell_ == &who) {
     bell_.ring();
   } else if (who.asleep) {
     who.woken.fetch_add(1);

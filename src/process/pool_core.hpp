@@ -33,11 +33,12 @@ struct client {
   std::vector<std::pair<std::uint64_t, std::shared_ptr<const control_body>>> definitions;
   std::vector<std::unique_ptr<parcel>> parcels;
   std::vector<std::uint32_t> free_parcels;
-  index outstanding = 0;    ///< tasks submitted and without an outcome
-  bool one_by_one = false;  ///< a limiter: only free workers are room
-  bool gone = false;        ///< its port is gone: outcomes are dropped
-  bool asleep = false;      ///< its driver sleeps on `woken`
-  bool kicked = false;      ///< its next wait returns at once
+  index outstanding = 0;                 ///< tasks submitted and without an outcome
+  bool one_by_one = false;               ///< a limiter: only free workers are room
+  bool gone = false;                     ///< its port is gone: outcomes are dropped
+  bool asleep = false;                   ///< its driver sleeps on `woken`
+  bool kicked = false;                   ///< its next wait returns at once
+  const detail::alarm* alarm = nullptr;  ///< its driver sleeps elsewhere: called once, then taken back
   std::atomic<std::uint32_t> woken{0};
 };
 
@@ -73,6 +74,7 @@ class pool_core final : public watched {
   /// Swaps the client's inbox with an empty one; false if nothing was there.
   bool take(client& who, inbox& into);
   void wait(client& who, nanos until);
+  bool arm(client& who, const detail::alarm* to);
   void away();
   void kick(client& who);
 
@@ -150,6 +152,7 @@ class pool_core final : public watched {
 
   void settle(client& who, std::uint32_t parcel_number, index n);
   void wake(client& who);
+  void pass_bell_on();
 
   void start_zygote(nanos at);
   void hear_zygote(nanos at);

@@ -158,6 +158,11 @@ void process_port::wait(nanos until) {
   if (me_->refused.empty()) me_->core.wait(*me_->who, until);
 }
 
+bool process_port::arm(const detail::alarm* to) {
+  if (!me_->core.usable()) return to != nullptr;
+  return me_->core.arm(*me_->who, to) && me_->refused.empty();
+}
+
 void process_port::away() {
   me_->check();
   me_->core.away();

@@ -31,13 +31,13 @@ class driver::loop final : public events {
 
   policy::status finish() {
     for (;;) {
-      switch (turn()) {
+      switch (turn(policy::never)) {
         case turned::end:
           return status_;
         case turned::dry:
           sleep();
           break;
-        case turned::emitted:
+        default:
           break;  // a map emits nothing
       }
     }
@@ -45,21 +45,22 @@ class driver::loop final : public events {
 
   stretch next() {
     // What is ready is handed out without asking anybody, but not for so long that hands go idle behind it.
-    if (ready_.empty() || handed_ >= items_a_look) {
-      handed_ = 0;
+    if (wants_a_look()) {
       for (;;) {
-        turned t = turn();
+        turned t = turn(policy::never);
         if (!ready_.empty()) break;
         if (t == turned::end) return {};
         if (t == turned::dry) sleep();
       }
     }
-    stretch s = ready_.front();
-    ready_.pop_front();
-    handed_ += s.count;
+    stretch s = hand_out();
     if (running_ > 0 && ready_.empty()) where_.away();
     return s;
   }
+
+  stretch ready() { return wants_a_look() ? stretch{} : hand_out(); }
+  nanos until() const { return until_; }
+  bool arm(const detail::alarm* to) { return where_.arm(to); }
 
   void consumed(index n, std::uint64_t bytes) { run_.consumed(n, bytes); }
   void stop(bool hard) { run_.stop(hard); }
@@ -78,11 +79,20 @@ class driver::loop final : public events {
   }
 
  private:
-  enum class turned : std::uint8_t { dry, emitted, end };
+  bool wants_a_look() const { return ready_.empty() || handed_ >= items_a_look; }
+  stretch hand_out() {
+    stretch s = ready_.front();
+    ready_.pop_front();
+    handed_ += s.count;
+    return s;
+  }
 
+ public:
   /// Does what the policy asks until it asks to wait, then collects; again while that brought something. Never sleeps.
-  turned turn() {
+  turned turn(nanos at_most) {
+    const nanos enough = at_most == policy::never ? policy::never : policy::later(platform::now(), at_most);
     bool emitted = false;
+    handed_ = 0;
     for (;;) {
       policy::action a = run_.next(platform::now(), where_.room());
       switch (a.what) {
@@ -108,6 +118,7 @@ class driver::loop final : public events {
           until_ = a.until;
           if (emitted) return turned::emitted;
           if (!collect()) return turned::dry;
+          if (enough != policy::never && platform::now() >= enough) return turned::more;
           break;
         case policy::action::finish:
           ended_ = true;
@@ -117,11 +128,20 @@ class driver::loop final : public events {
     }
   }
 
+  void arrived(const pulled& got) {
+    run_.arrived(got.count, got.bytes);
+    if (got.ended || got.failed) run_.source_ended(got.failed);
+  }
+
+ private:
   void pull(index at_most) {
     nanos before = platform::now();
     pulled got = work_.pull(std::min(at_most, pull_size_));
-    run_.arrived(got.count, got.bytes);
-    if (got.ended || got.failed) run_.source_ended(got.failed);
+    if (got.later) {  // its answers are its own measure
+      pull_size_ = policy::index{1} << 16;
+      return;
+    }
+    arrived(got);
     nanos took = platform::now() - before;
     if (took > slow_pull) {
       pull_size_ = std::max<index>(1, pull_size_ / 2);
@@ -266,6 +286,11 @@ driver::driver(payload& work, port& where, const policy::rules& rules)
 driver::~driver() = default;
 policy::status driver::finish() { return loop_->finish(); }
 driver::stretch driver::next() { return loop_->next(); }
+driver::turned driver::turn(nanos at_most) { return loop_->turn(at_most); }
+nanos driver::until() const { return loop_->until(); }
+bool driver::arm(const detail::alarm* to) { return loop_->arm(to); }
+driver::stretch driver::ready() { return loop_->ready(); }
+void driver::arrived(const pulled& got) { loop_->arrived(got); }
 void driver::consumed(index n, std::uint64_t bytes) { loop_->consumed(n, bytes); }
 void driver::stop(bool hard) { loop_->stop(hard); }
 bool driver::ended() const { return loop_->ended(); }

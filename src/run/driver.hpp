@@ -36,6 +36,24 @@ class driver {
     index first = 0, count = 0;
   };
   stretch next();
+  // ---- on an event loop, which sleeps in its place: what finish() and next() do between two sleeps
+  enum class turned : std::uint8_t {
+    dry,      ///< nothing to do before the port has news (see arm) or until()
+    emitted,  ///< a stream has items to hand out
+    more,     ///< there is more to do; the time for this turn is up
+    end
+  };
+  /// Does what is to be done, for `at_most` ns or a little longer.
+  turned turn(nanos at_most);
+  /// After `dry`: when to come back at the latest.
+  [[nodiscard]] nanos until() const;
+  /// After `dry`: the port calls `to` once when it has news. False: it has some now.
+  bool arm(const detail::alarm* to);
+  /// A stream: what is ready now, as next() has it. count 0: nothing is, or the executor is due for a turn.
+  stretch ready();
+  /// Answers the pull that the payload has put off, or says that an async source has ended.
+  void arrived(const pulled& got);
+
   /// The consumer is done with the n oldest emitted items.
   void consumed(index n, std::uint64_t bytes = 0);
 

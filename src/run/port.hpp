@@ -2,6 +2,7 @@
 // one conformance suite. The driver is its only caller, on one thread.
 #pragma once
 #include "centimane/detail/payload.hpp"
+#include "centimane/detail/sleeper.hpp"
 
 namespace centimane::engine {
 
@@ -40,6 +41,10 @@ class port {
   virtual bool collect(events& to) = 0;
   /// Sleeps until collect may have something to report, or `until`. May return early. Called without the face's lock.
   virtual void wait(nanos until) = 0;
+  /// For a driver that never sleeps, since an event loop does: calls `to` once, when collect has something to report.
+  /// The call comes on any thread, without the face's lock, and perhaps under the executor's own. False: there is
+  /// something already, and nothing will be called. Null takes an alarm back: no call is under way or comes any more.
+  virtual bool arm(const detail::alarm* to) = 0;
   /// The run's thread goes off into user code for an unknown time (a stream's consumer); the executor works on by
   /// itself.
   virtual void away() {}

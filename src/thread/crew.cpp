@@ -29,5 +29,6 @@ void crew::start(index first, index n, std::uint32_t attempt) { core_->start(fir
 void crew::recall(bool hard) { core_->recall(hard); }
 bool crew::collect(events& to) { return core_->collect(to); }
 void crew::wait(nanos until) { core_->wait(until); }
+bool crew::arm(const detail::alarm* to) { return core_->arm(to); }
 
 }  // namespace centimane::engine

@@ -63,6 +63,7 @@ class crew final : public port {
   /// On a worker of a thread pool (a nested run), helps instead of sleeping: takes a chunk of its own, else runs
   /// another task.
   void wait(nanos until) override;
+  bool arm(const detail::alarm* to) override;
 
  private:
   std::shared_ptr<crew_core> core_;  ///< shared with hands that come late
@@ -81,6 +82,7 @@ class solo final : public port {
   void recall(bool hard) override;
   bool collect(events& to) override;
   void wait(nanos until) override;
+  bool arm(const detail::alarm* to) override;  ///< never calls it: nothing happens beside the driver
 
  private:
   struct state;

@@ -200,6 +200,7 @@ bool crew_core::collect(events& to) {
   handed_over_.clear();
   {
     const std::lock_guard lock(mutex_);
+    rest_ = rest::awake;
     handed_over_.swap(ended_);
     news_.store(false);
   }
@@ -267,6 +268,24 @@ void crew_core::wait(nanos until) {
   }
   const std::lock_guard lock(mutex_);
   rest_ = rest::awake;
+}
+
+/// As if the driver slept: each chunk that ends wakes it, once until it arms anew.
+bool crew_core::arm(const detail::alarm* to) {
+  if (!here()) return to != nullptr;
+  if (to == nullptr) {
+    {
+      const std::lock_guard lock(mutex_);
+      rest_ = rest::awake;
+    }
+    driver_.divert(nullptr);
+    return true;
+  }
+  driver_.divert(to);
+  const std::lock_guard lock(mutex_);
+  if (!ended_.empty()) return false;
+  rest_ = rest::asleep;
+  return true;
 }
 
 void crew_core::close() {

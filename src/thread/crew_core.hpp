@@ -33,6 +33,7 @@ class crew_core {
   void recall(bool hard);
   bool collect(events& to);
   void wait(nanos until);
+  bool arm(const detail::alarm* to);
   /// No hand touches the payload after it.
   void close();
 

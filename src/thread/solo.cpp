@@ -93,4 +93,6 @@ void solo::wait(nanos until) {
   state_->bed.sleep(state_->bed.announce(), until);
 }
 
+bool solo::arm(const detail::alarm* to) { return to == nullptr || state_->count == 0; }
+
 }  // namespace centimane::engine

@@ -61,6 +61,7 @@ struct pulled {
   std::uint64_t bytes = 0;  ///< their size where known, else 0
   bool ended = false;       ///< the source is exhausted
   bool failed = false;      ///< the source raised; the face keeps its exception
+  bool later = false;       ///< an async source: driver::arrived will answer, and nothing has come yet
 };
 
 /// A face's side of one run. All calls come on the driver's thread, but `invoke`, which comes from any hand, at most

@@ -36,9 +36,20 @@ class fake_payload final : public payload {
   std::vector<item_state> items;
   index source_left = 0;
   bool each = false, stop_soon = false;
+  bool async = false;  // pulls are put off
+  index asked = 0;
   int naps = 0;
 
   pulled pull(index at_most) override {
+    pulled p;
+    if (async) {
+      asked = at_most;
+      p.later = true;
+      return p;
+    }
+    return take(at_most);
+  }
+  pulled take(index at_most) {
     pulled p;
     p.count = std::min(at_most, source_left);
     source_left -= p.count;
@@ -165,6 +176,10 @@ class fake_port final : public port {
   void wait(nanos) override {
     for (task& t : held) t.begun = true;
   }
+  bool arm(const detail::alarm*) override {
+    wait(0);
+    return !random_.one_in(4);
+  }
   void away() override { ++away_calls; }
 
  private:
@@ -249,6 +264,42 @@ TEST(driver, a_stream_emits_what_settles_in_order_if_asked) {
   }
 }
 
+TEST(driver, between_the_turns_of_an_event_loop_it_never_sleeps_and_every_item_settles_once) {
+  for (std::uint64_t seed = 1; seed <= 4000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const bool stream = seed % 2 == 0;
+    history h(seed, stream);
+    h.rules.total = std::nullopt;
+    h.work.items.clear();
+    h.work.source_left = h.n;
+    h.work.async = h.random.one_in(2);
+    fake_port where(h.random, 1 + h.random(8));
+    driver d(h.work, where, h.rules);
+    const detail::alarm nobody{[](void*) noexcept {}, nullptr};
+    index seen = 0;
+    for (int turns = 0;; ++turns) {
+      ASSERT_LT(turns, 100'000);
+      const auto t = d.turn(h.random.one_in(2) ? 0 : policy::never);
+      for (auto s = d.ready(); s.count != 0; s = d.ready()) {
+        seen += s.count;
+        d.consumed(s.count);
+      }
+      if (t == driver::turned::end) break;
+      if (t != driver::turned::dry) continue;
+      if (h.work.asked > 0 && h.random.one_in(2)) {  // in pieces, and nothing at times
+        const index n = h.random(h.work.asked + 1);
+        h.work.asked = 0;
+        d.arrived(h.work.take(n));
+      }
+      d.arm(&nobody);
+    }
+    ASSERT_EQ(h.work.naps, 0);
+    ASSERT_TRUE(where.held.empty());
+    ASSERT_NO_FATAL_FAILURE(h.check(d, d.status()));
+    ASSERT_TRUE(!stream || seen == d.count().settled);
+  }
+}
+
 TEST(driver, leaving_a_stream_takes_back) {
   fake_payload work;
   work.items.resize(100);
@@ -276,6 +327,7 @@ TEST(driver, leaving_a_stream_takes_back) {
       return true;
     }
     void wait(nanos) override {}
+    bool arm(const detail::alarm*) override { return true; }
     void away() override { ++aways; }
   } where;
   {

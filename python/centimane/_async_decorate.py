@@ -1,0 +1,200 @@
+"""``@async_parallel``: a function that is awaited as before and can also be mapped on the event loop, with its own defaults."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from ._async import async_parallel_iter, async_parallel_map, async_parallel_starmap
+from ._decorate import stands_in_its_module
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from ._async import AsyncDefaults, AsyncMapOptions, AsyncStreamOptions
+    from ._result import ItemResult, ParallelResult
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_DEFAULTS = frozenset(
+    (
+        *("executor", "concurrency", "workers", "window_size", "batch_size", "chunksize", "timeout", "task_timeout"),
+        *("on_progress", "on_result", "progress", "worker_init", "worker_init_args", "max_tasks_per_worker", "start"),
+        *("rate_limit", "retry", "max_errors", "on_cancel"),
+    )
+)
+
+
+class _Mapped(Generic[R]):
+    """The three forms, over some callable and its defaults."""
+
+    _defaults: AsyncDefaults
+
+    def _function(self, options: dict[str, Any]) -> Callable[..., Any]:
+        raise NotImplementedError
+
+    def _with_defaults(self, given: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What was named in the call counts, even None; the rest comes from the decorator."""
+        how: dict[str, Any] = {name: value for name, value in self._defaults.items() if name not in without}
+        # Two names of one option: the call's takes the place of the decorator's.
+        for one, other in (("concurrency", "workers"), ("workers", "concurrency"), ("window_size", "batch_size")):
+            if one in given and other not in given:
+                how.pop(other, None)
+        if "batch_size" in given and "window_size" not in given:
+            how.pop("window_size", None)
+        how.update(given)
+        return how
+
+    async def map(
+        self, items: Iterable[Any] | AsyncIterable[Any], **options: Unpack[AsyncMapOptions]
+    ) -> ParallelResult[R]:
+        """``async_parallel_map`` of this function. An option that is named here takes the place of the decorator's, even None."""
+        how = self._with_defaults(options)
+        return await async_parallel_map(self._function(how), items, **how)
+
+    async def starmap(
+        self, items: Iterable[Iterable[Any]] | AsyncIterable[Iterable[Any]], **options: Unpack[AsyncMapOptions]
+    ) -> ParallelResult[R]:
+        """``async_parallel_starmap``: each item is unpacked into the function's arguments."""
+        how = self._with_defaults(options)
+        return await async_parallel_starmap(self._function(how), items, **how)
+
+    def stream(
+        self, items: Iterable[Any] | AsyncIterable[Any], **options: Unpack[AsyncStreamOptions]
+    ) -> AsyncGenerator[ItemResult[R], None]:
+        """``async_parallel_iter``: outcomes as they come. The decorator's ``timeout`` and ``on_result`` are about maps and not used here."""
+        how = self._with_defaults(options, without=("timeout", "on_result"))
+        return async_parallel_iter(self._function(how), items, **how)
+
+
+class AsyncParallelFunction(_Mapped[R], Generic[P, R]):
+    """What ``@async_parallel`` makes: called, it is the function; ``map``, ``starmap`` and ``stream`` run it on the loop.
+
+    Thread safety: any thread, as the function. Cost: a Python call.
+    """
+
+    __qualname__: str
+
+    def __init__(self, function: Callable[P, Awaitable[R]], defaults: AsyncDefaults) -> None:
+        self._defaults = defaults
+        functools.update_wrapper(self, function)
+        self.__wrapped__ = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return self.__wrapped__(*args, **kwargs)
+
+    @property
+    def centimane_wrapped(self) -> Callable[P, Awaitable[R]]:
+        """The function itself: what workers call."""
+        return self.__wrapped__
+
+    def _function(self, options: dict[str, Any]) -> Callable[..., Any]:
+        # Workers that can import it are sent its name, and that is ours.
+        by_name = options.get("executor") == "process" and stands_in_its_module(self)
+        return self if by_name else self.__wrapped__
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> AsyncParallelFunction[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None) -> AsyncParallelMethod[R]: ...
+    def __get__(
+        self, instance: object, owner: type | None = None
+    ) -> AsyncParallelFunction[P, R] | AsyncParallelMethod[R]:
+        return self if instance is None else AsyncParallelMethod(self, instance)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        if stands_in_its_module(self):
+            return self.__qualname__
+        return AsyncParallelFunction, (self.__wrapped__, self._defaults)
+
+    def __repr__(self) -> str:
+        return f"<async parallel {self.__wrapped__!r}>"
+
+
+class UnaryAsyncParallelFunction(AsyncParallelFunction[[T], R]):
+    """The same for functions of one parameter, whose items' type is known to type checkers."""
+
+    async def map(self, items: Iterable[T] | AsyncIterable[T], **options: Unpack[AsyncMapOptions]) -> ParallelResult[R]:
+        """``async_parallel_map`` of this function over the items."""
+        return await super().map(items, **options)
+
+    def stream(
+        self, items: Iterable[T] | AsyncIterable[T], **options: Unpack[AsyncStreamOptions]
+    ) -> AsyncGenerator[ItemResult[R], None]:
+        """``async_parallel_iter`` of this function over the items."""
+        return super().stream(items, **options)
+
+
+class AsyncParallelMethod(_Mapped[R]):
+    """A decorated method of one object."""
+
+    def __init__(self, of: AsyncParallelFunction[..., R], instance: object) -> None:
+        self._defaults = of._defaults  # pyright: ignore[reportPrivateUsage]
+        self._bound: Callable[..., Awaitable[R]] = functools.partial(of.__wrapped__, instance)
+        self.__self__ = instance
+        self.__wrapped__ = of.__wrapped__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[R]:
+        return self._bound(*args, **kwargs)
+
+    def _function(self, options: dict[str, Any]) -> Callable[..., Any]:
+        return self._bound
+
+    def __repr__(self) -> str:
+        return f"<async parallel method {self.__wrapped__!r} of {self.__self__!r}>"
+
+
+@overload
+def async_parallel(function: Callable[[T], Awaitable[R]], /) -> UnaryAsyncParallelFunction[T, R]: ...
+@overload
+def async_parallel(function: Callable[P, Awaitable[R]], /) -> AsyncParallelFunction[P, R]: ...
+@overload
+def async_parallel(**defaults: Unpack[AsyncDefaults]) -> _Decorator: ...
+def async_parallel(
+    function: Callable[..., Any] | None = None, /, **defaults: Unpack[AsyncDefaults]
+) -> AsyncParallelFunction[..., Any] | _Decorator:
+    """Gives a coroutine function ``.map(items)``, ``.starmap(items)`` and ``.stream(items)``; called, it works as before.
+
+    ::
+
+        @async_parallel(concurrency=20, retry=Retry.for_http(on=(httpx.HTTPStatusError,)))
+        async def fetch(url): ...
+
+        await fetch(url)           # a plain call
+        await fetch.map(urls)      # a ParallelResult
+
+    The options are the defaults of its runs: those of ``async_parallel_map`` but ``stop``, which is about one run. Works on functions,
+    methods and (under ``@staticmethod``) static methods. With ``executor="process"`` or ``"thread"`` it takes a plain function.
+
+    Raises:
+        TypeError: an option that is none, or something that cannot be called.
+    """
+    unknown = defaults.keys() - _DEFAULTS
+    if unknown:
+        raise TypeError(f"@async_parallel takes no {', '.join(sorted(unknown))}: give it to the call of map or stream")
+    decorate = _Decorator(defaults)
+    if function is None:
+        return decorate
+    made: AsyncParallelFunction[..., Any] = decorate(function)
+    return made
+
+
+class _Decorator:
+    """``@async_parallel(…)``, waiting for its function."""
+
+    def __init__(self, defaults: AsyncDefaults) -> None:
+        self._defaults = defaults
+
+    @overload
+    def __call__(self, function: Callable[[T], Awaitable[R]]) -> UnaryAsyncParallelFunction[T, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, Awaitable[R]]) -> AsyncParallelFunction[P, R]: ...
+    def __call__(self, function: Callable[..., Any]) -> AsyncParallelFunction[..., Any]:
+        if isinstance(function, staticmethod):
+            function = function.__func__
+        if not callable(function):  # pyright: ignore[reportUnnecessaryComparison]
+            raise TypeError(f"@async_parallel needs a function, not {type(function).__name__}")
+        return AsyncParallelFunction(function, self._defaults)
