@@ -27,7 +27,7 @@ built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
 guard := timeout --kill-after=20
 
-.PHONY: help demo test test-cpp test-python test-pythons lint format asan tsan clang model simulate bench bench-quick bench-report bench-programs clean \
+.PHONY: help demo demo-resilience test test-cpp test-python test-pythons lint format asan tsan clang model simulate bench bench-quick bench-report bench-programs clean \
         packages-build packages-test packages-lint environment package package-release
 
 help:  ## this list
@@ -53,6 +53,11 @@ demo: package-release  ## the main job in both faces: speed-up, word frequencies
 	@cmake --preset release --log-level=WARNING >/dev/null
 	@cmake --build --preset release -j $(JOBS) --target demo
 	@$(release) examples/demo/run.py build/release/examples/demo $(DEMO_ARGS)
+
+demo-resilience: package-release  ## jobs against a service with a quota: limited, throttled, killed and resumed
+	@cmake --preset release --log-level=WARNING >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target demo_resilience
+	@$(release) examples/resilience/run.py build/release/examples/resilience/job $(DEMO_ARGS)
 
 test: test-cpp test-python test-pythons  ## every C++ and Python test
 

@@ -12,6 +12,13 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/centimane DESTINATION ${CMAKE_IN
   FILES_MATCHING PATTERN "*.hpp")
 install(EXPORT centimane NAMESPACE centimane:: FILE centimaneTargets.cmake DESTINATION ${centimane_package_dir})
 
+# A static library has SQLite from its user.
+set(centimane_pc_sqlite "")
+set(centimane_needs_sqlite OFF)
+if(CENTIMANE_SQLITE AND NOT BUILD_SHARED_LIBS)
+  set(centimane_pc_sqlite " -lsqlite3")
+  set(centimane_needs_sqlite ON)
+endif()
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/centimaneConfig.cmake.in
   ${PROJECT_BINARY_DIR}/centimaneConfig.cmake INSTALL_DESTINATION ${centimane_package_dir})
 # Before 1.0 a minor version may break its users.

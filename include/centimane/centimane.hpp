@@ -4,6 +4,7 @@
 #pragma once
 #include "centimane/as_completed.hpp"
 #include "centimane/bytes.hpp"
+#include "centimane/checkpoint.hpp"
 #include "centimane/codec.hpp"
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"

@@ -14,6 +14,7 @@
 #include <stop_token>
 #include <type_traits>
 
+#include "centimane/checkpoint.hpp"
 #include "centimane/errors.hpp"
 #include "centimane/executor.hpp"
 #include "centimane/numbers.hpp"
@@ -81,14 +82,16 @@ struct map_options {
   std::function<void(const progress&)> on_progress = {};      ///< on the calling thread; what it throws ends the run
   std::function<void(const item_result<R>&)> on_result = {};  ///< on the calling thread; what it throws ends the run
   worker_initializer worker_init = {};                        ///< once in each worker process, before its first task
-  count max_tasks_per_worker = 0;  ///< a worker process is replaced after that many; 0: never
+  count max_tasks_per_worker = 0;                        ///< a worker process is replaced after that many; 0: never
+  std::optional<centimane::checkpoint> checkpoint = {};  ///< goes on where an earlier run of the same work ended
+  centimane::item_key item_key = {};                     ///< names items: in item_result::key and in the checkpoint
 
   /// One `options` serves runs of every result type.
   template <class U>
   requires(std::is_void_v<R> && !std::is_void_v<U>) operator map_options<U>() const {
-    return {
-        executor,     workers, chunk_size, rate_limit, retry,       task_timeout, timeout,     window_size,
-        window_bytes, ordered, max_errors, stop,       on_progress, {},           worker_init, max_tasks_per_worker};
+    return {executor,     workers, chunk_size, rate_limit, retry,       task_timeout, timeout,     window_size,
+            window_bytes, ordered, max_errors, stop,       on_progress, {},           worker_init, max_tasks_per_worker,
+            checkpoint,   item_key};
   }
 };
 using options = map_options<>;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -45,10 +46,11 @@ struct success<const void> {
 template <class R>
 struct item_result {
   std::size_t index;
-  R* value;                ///< null if the item failed
-  const any_error* error;  ///< null if it did not
-  unsigned attempts;       ///< how many were made
-  int worker;              ///< dense index of the worker that made the last one; -1 if none did
+  R* value;                   ///< null if the item failed
+  const any_error* error;     ///< null if it did not
+  unsigned attempts;          ///< how many were made; 0: the value came out of a checkpoint
+  int worker;                 ///< dense index of the worker that made the last one; -1 if none did
+  std::string_view key = {};  ///< what item_key said of the item, as text; valid as long as this
 };
 template <>
 struct item_result<void> {
@@ -56,6 +58,7 @@ struct item_result<void> {
   const any_error* error;
   unsigned attempts;
   int worker;
+  std::string_view key = {};
 };
 
 namespace detail {

@@ -6,8 +6,8 @@
 namespace centimane::python {
 namespace {
 
-enum slot : std::uint8_t { index_slot, value_slot, error_slot, attempts_slot, duration_slot, slots };
-constexpr const char* names[slots] = {"index", "value", "error", "attempts", "duration"};
+enum slot : std::uint8_t { index_slot, value_slot, error_slot, attempts_slot, duration_slot, key_slot, slots };
+constexpr const char* names[slots] = {"index", "value", "error", "attempts", "duration", "key"};
 
 PyTypeObject* item_type = nullptr;  // for the life of the process
 Py_ssize_t offsets[slots];
@@ -33,7 +33,8 @@ bool prepare_item_result(PyObject* type) {
   return true;
 }
 
-PyObject* make_item_result(std::uint64_t index, PyObject* value, PyObject* error, int attempts, double seconds) {
+PyObject* make_item_result(std::uint64_t index, PyObject* value, PyObject* error, int attempts, double seconds,
+                           PyObject* key) {
   ref number = ref::steal(PyLong_FromUnsignedLongLong(index));
   ref tries = ref::steal(PyLong_FromLong(attempts));
   ref duration = ref::steal(PyFloat_FromDouble(seconds));
@@ -45,6 +46,7 @@ PyObject* make_item_result(std::uint64_t index, PyObject* value, PyObject* error
   fill(made, error_slot, ref::borrow(error != nullptr ? error : Py_None).release());
   fill(made, attempts_slot, tries.release());
   fill(made, duration_slot, duration.release());
+  fill(made, key_slot, ref::borrow(key != nullptr ? key : Py_None).release());
   return made;
 }
 

@@ -104,7 +104,7 @@ std::uint64_t job::end_item(index task) const noexcept {
 engine::pulled job::pull(index at_most) {
   engine::pulled got;
   if (stopping()) return got;  // the source is not touched any more
-  const std::uint64_t chunk = options_.chunk;
+  const std::uint64_t chunk = options_.chunk, before = source_.known();
   if (source_.later()) {
     got.later = true;
     if (!told(PyObject_CallFunction, options_.ask.get(), "K", static_cast<unsigned long long>(at_most * chunk)))
@@ -117,6 +117,7 @@ engine::pulled job::pull(index at_most) {
   } else if (!check_signals()) {
     got.ended = false;
   }
+  if (options_.admit) admit_from(before, got);
   count_tasks(got);
   if (platform::fork_generation() != born_) throw forked{};
   return got;
@@ -124,9 +125,11 @@ engine::pulled job::pull(index at_most) {
 
 engine::pulled job::arrived(PyObject* list, bool ended, ref error) {
   engine::pulled got;
+  const std::uint64_t before = source_.known();
   source_.add(list, outcomes);
   got.ended = ended;
   if (error) source_failed(got, std::move(error));
+  if (options_.admit) admit_from(before, got);
   count_tasks(got);
   return got;
 }
@@ -463,7 +466,7 @@ PyObject* job::item_result(std::uint64_t i, const shelf::outcome& outcome) const
   const auto many = attempts_.empty() ? attempts_.end() : attempts_.find(i);
   const int attempts = many != attempts_.end() ? static_cast<int>(many->second) : outcome.seconds < 0 ? 0 : 1;
   return make_item_result(i, outcome.ok ? outcome.what : nullptr, outcome.ok ? nullptr : outcome.what, attempts,
-                          outcome.seconds > 0 ? static_cast<double>(outcome.seconds) : 0.0);
+                          outcome.seconds > 0 ? static_cast<double>(outcome.seconds) : 0.0, key_of(i));
 }
 
 ref job::attempts() const {
@@ -511,9 +514,10 @@ void job::last_progress() {
     give_up(take_error());
 }
 
-bool job::settled(index task, bool, std::uint32_t attempt, int) {
+bool job::settled(index task, bool ok, std::uint32_t attempt, int) {
   const std::uint64_t items = end_item(task) - first_item(task);
   if (attempt > 1) attempts_[task] = attempt;  // policies on items have no chunks
+  if (!ok && options_.waiting) drop_key(options_.waiting.get(), task);
   if (options_.chunk > 1) {
     for (std::uint64_t i = first_item(task); i < end_item(task); ++i) outcomes.drop_item(i);
   } else {

@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "centimane/detail/payload.hpp"
+#include "centimane/detail/recorder.hpp"
 #include "codec.hpp"
 #include "policies.hpp"
 #include "shelf.hpp"
@@ -44,15 +45,20 @@ struct job_options {
   ref rescue, met_main, told, main;  ///< see pickling
   ref ask;                           ///< ask(n): further items of an async source are wanted
   ref refusal;                       ///< goes in a chunk in place of an item that cannot be pickled
-  long long length_hint = -1;        ///< for on_progress: len() of a source that is pulled all the same
+  // A checkpoint, item keys: see job_checkpoint.cpp. All null without them.
+  ref admit;    ///< admit(index, item) -> None or (value,): the item has come; what the checkpoint has of it
+  ref keep;     ///< keep([(index, value), …]): writes values to the checkpoint
+  ref waiting;  ///< {index: …}: what the checkpoint remembers of items that have no value yet
+  ref keys;     ///< {index: key}, filled by admit
+  long long length_hint = -1;  ///< for on_progress: len() of a source that is pulled all the same
   run_policies policies;
 };
 
-class job final : public engine::payload {
+class job final : public engine::payload, public engine::recorder {
  public:
   explicit job(job_options options);
   ~job() override;
-  bool open(PyObject* items) { return source_.open(items); }
+  bool open(PyObject* items) { return source_.open(items, static_cast<bool>(options_.admit)); }
 
   // ---- engine::payload
   engine::pulled pull(index at_most) override;
@@ -68,6 +74,11 @@ class job final : public engine::payload {
   [[nodiscard]] bool wants_each() const override { return each_; }
   bool idle(void (*sleep)(void*), void* context) override;
   [[nodiscard]] std::string describe(index task) const override;
+
+  // ---- engine::recorder, where there is a checkpoint
+  [[nodiscard]] bool records() const noexcept { return static_cast<bool>(options_.keep); }
+  std::vector<index> restored() override { return std::exchange(restored_, {}); }
+  void record(std::span<const index> items) override;
 
   // ---- on an event loop, where Python runs the attempts
   /// The item, or nothing with the error indicator set.
@@ -91,6 +102,8 @@ class job final : public engine::payload {
   /// Tasks, if their number is known from the start.
   [[nodiscard]] std::optional<std::uint64_t> total_tasks() const;
   [[nodiscard]] std::uint64_t known_items() const noexcept { return source_.known(); }
+  /// The items that a map's result has a place for.
+  [[nodiscard]] std::uint64_t result_items() const noexcept { return source_.length().value_or(source_.known()); }
   [[nodiscard]] std::uint64_t chunk() const noexcept { return options_.chunk; }
   [[nodiscard]] bool stream() const noexcept { return options_.stream; }
   [[nodiscard]] nanos deadline() const noexcept { return options_.deadline; }
@@ -118,7 +131,7 @@ class job final : public engine::payload {
   /// Of the items that took more than one: how many attempts. {index: attempts}, or null with the error indicator set.
   [[nodiscard]] ref attempts() const;
   /// A stream has handed the item out.
-  void forget(std::uint64_t i) { attempts_.erase(i); }
+  void forget(std::uint64_t i);
   shelf outcomes;
 
  private:
@@ -133,6 +146,10 @@ class job final : public engine::payload {
   [[nodiscard]] ref rebuilt(PyObject* record, std::uint64_t item) const;
   bool decode_chunk(index task, reader in, float seconds);
   bool note(index task, std::uint64_t items);
+  /// Borrowed; null if it has none.
+  [[nodiscard]] PyObject* key_of(std::uint64_t i) const;
+  static void drop_key(PyObject* from, std::uint64_t i);
+  void admit_from(std::uint64_t first, engine::pulled& got);
   bool stopping();
   bool check_signals();
   void interrupted(ref error);
@@ -149,8 +166,9 @@ class job final : public engine::payload {
   const std::uint64_t serial_;
   where where_ = where::nowhere;
   std::uint64_t function_id_ = 0;
-  std::unordered_map<std::uint64_t, std::uint32_t> attempts_;  ///< of items that took more than one
+  std::unordered_map<std::uint64_t, std::uint32_t> attempts_;  ///< of items that took another number than one
   std::uint64_t tasks_known_ = 0;
+  std::vector<index> restored_;                ///< what the checkpoint had of the items that have come
   std::unordered_set<std::uint64_t> refused_;  ///< items of chunks that could not be pickled: they have their errors
   std::uint64_t done_ = 0;                     ///< items with an outcome
   std::uint64_t last_bar_ = 0;

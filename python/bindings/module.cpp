@@ -176,7 +176,8 @@ class run_handle {
   run_handle(nb::object function, nb::object items, bool star, std::uint64_t chunk, bool stream, bool ordered,
              std::uint64_t window, double timeout, nb::object on_result, nb::object on_progress, nb::object on_bar,
              nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object main_names,
-             nb::object refusal, nb::object ask, long long length_hint, const run_policies& policies) {
+             nb::object refusal, nb::object ask, long long length_hint, const run_policies& policies, nb::object admit,
+             nb::object keep, nb::object waiting, nb::object keys) {
     checked([&] {
       job_options o;
       o.function = ref::borrow(function.ptr());
@@ -202,6 +203,10 @@ class run_handle {
       o.ask = ref::unless_none(ask.ptr());
       o.length_hint = length_hint;
       o.policies = policies;
+      o.admit = ref::unless_none(admit.ptr());
+      o.keep = ref::unless_none(keep.ptr());
+      o.waiting = ref::unless_none(waiting.ptr());
+      o.keys = ref::unless_none(keys.ptr());
       run_ = std::make_shared<run>(std::move(o), items.ptr(), window, ordered);
     });
   }
@@ -326,12 +331,14 @@ NB_MODULE(_core, m) {
   nb::class_<run_handle>(m, "Run", nb::type_slots(run_slots))
       .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, double, nb::object,
                     nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object,
-                    nb::object, long long, const run_policies&>(),
+                    nb::object, long long, const run_policies&, nb::object, nb::object, nb::object, nb::object>(),
            nb::kw_only(), nb::arg("function"), nb::arg("items").none(), nb::arg("star"), nb::arg("chunk"),
            nb::arg("stream"), nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
            nb::arg("on_progress").none(), nb::arg("on_bar").none(), nb::arg("initializer").none(), nb::arg("trouble"),
            nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("refusal"),
-           nb::arg("ask").none(), nb::arg("length_hint"), nb::arg("policies"))
+           nb::arg("ask").none(), nb::arg("length_hint"), nb::arg("policies"), nb::arg("admit").none() = nb::none(),
+           nb::arg("keep").none() = nb::none(), nb::arg("waiting").none() = nb::none(),
+           nb::arg("keys").none() = nb::none())
       .def("on_this_thread", &run_handle::on_this_thread)
       .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),

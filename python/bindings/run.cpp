@@ -75,7 +75,7 @@ void run::begin(where executor, std::uint64_t function_id, index workers) {
   job_.cut_off = [this] {
     if (driver_) driver_->stop(true);
   };
-  driver_ = std::make_unique<engine::driver>(job_, *port_, rules_);
+  driver_ = std::make_unique<engine::driver>(job_, *port_, rules_, job_.records() ? &job_ : nullptr);
   if (job_.policies().stopped()) driver_->stop();
 }
 
@@ -95,7 +95,8 @@ void run::on_this_thread() {
 
 void run::on_threads(std::uint32_t workers) {
   auto passes = std::make_shared<std::optional<engine::hand>>();
-  const bool each_alone = rules_.limit != nullptr;  // a token is spent at a start, not in a queue
+  // A token is spent at a start, not in a queue; a value is recorded when it is there, not with its neighbours.
+  const bool each_alone = rules_.limit != nullptr || job_.records();
   auto crew =
       std::make_unique<engine::crew>(job_, workers, each_alone, [me = weak_from_this(), passes](std::uint32_t n) {
         hire(n, {me, **passes});
@@ -109,7 +110,11 @@ void run::on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::
                        std::span<const std::byte> state, nanos task_timeout) {
   const index workers = pool->workers();
   auto port = std::make_unique<engine::process_port>(std::move(pool), job_, task_timeout);
-  if (rules_.limit != nullptr) port->depth(1);
+  if (rules_.limit != nullptr) {
+    port->depth(1);
+  } else if (job_.records()) {
+    port->depth(2);  // workers that run far ahead of what is recorded would lose it with the driver
+  }
   processes_ = port.get();
   port_ = std::move(port);
   if (!state.empty()) define(state);
@@ -167,7 +172,7 @@ void run::leave(bool abandon) {
 }
 
 PyObject* run::collect(PyObject* not_run) {
-  const std::uint64_t n = job_.known_items();
+  const std::uint64_t n = job_.result_items();
   ref values = ref::steal(PyList_New(static_cast<Py_ssize_t>(n)));
   ref errors = ref::steal(PyDict_New());
   ref seconds = ref::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(n * sizeof(float))));

@@ -1,6 +1,8 @@
 // See source.hpp.
 #include "source.hpp"
 
+#include <algorithm>
+
 #include "ticks.hpp"
 
 namespace centimane::python {
@@ -21,12 +23,13 @@ std::optional<long long> attribute(PyObject* range, const char* name) {
 
 }  // namespace
 
-bool source::open(PyObject* items) {
+bool source::open(PyObject* items, bool staged) {
   if (items == Py_None) return kind_ = kind::later, true;
+  staged_ = staged;
   if (PyTuple_CheckExact(items)) {
     input_ = ref::borrow(items);
-    known_ = static_cast<std::uint64_t>(PyTuple_GET_SIZE(items));
-    total_ = known_;
+    total_ = static_cast<std::uint64_t>(PyTuple_GET_SIZE(items));
+    known_ = staged ? 0 : *total_;
     return true;
   }
   if (Py_TYPE(items) == &PyRange_Type) {
@@ -36,8 +39,8 @@ bool source::open(PyObject* items) {
       kind_ = kind::range;
       start_ = *start;
       step_ = *step;
-      known_ = static_cast<std::uint64_t>(n);
-      total_ = known_;
+      total_ = static_cast<std::uint64_t>(n);
+      known_ = staged ? 0 : *total_;
       return true;
     }
     PyErr_Clear();
@@ -69,7 +72,13 @@ void source::add(PyObject* list, shelf& into) {
 
 engine::pulled source::pull(std::uint64_t at_most, shelf& into) {
   engine::pulled got;
-  if (kind_ != kind::iterator || !input_) {
+  if (total_) {
+    got.count = std::min(at_most, *total_ - known_);
+    known_ += got.count;
+    got.ended = known_ == *total_;
+    return got;
+  }
+  if (!input_) {
     got.ended = true;
     return got;
   }

@@ -11,11 +11,13 @@ namespace centimane::python {
 
 class source {
  public:
-  /// `items`: a tuple, a range, an iterator, or None for items that are added as they come. False: the error indicator
-  /// is set.
-  bool open(PyObject* items);
+  /// `items`: a tuple, a range, an iterator, or None for items that are added as they come. staged: what is looked up
+  /// by index is pulled all the same, so that each item is seen before it may start. False: the error indicator is set.
+  bool open(PyObject* items, bool staged);
+  /// The number of items if they are all there from the start.
+  [[nodiscard]] std::optional<std::uint64_t> total() const noexcept { return staged_ ? std::nullopt : total_; }
   /// The number of items if they are looked up by index.
-  [[nodiscard]] std::optional<std::uint64_t> total() const noexcept { return total_; }
+  [[nodiscard]] std::optional<std::uint64_t> length() const noexcept { return total_; }
   /// The item, or nothing with the error indicator set. `pulled`: where an iterator's items were put.
   [[nodiscard]] ref item(std::uint64_t i, const shelf& pulled) const;
   /// The item's value if it is a plain number of a range: no object need be made of it.
@@ -29,6 +31,8 @@ class source {
   [[nodiscard]] bool later() const noexcept { return kind_ == kind::later; }
   /// Further items, of a list.
   void add(PyObject* list, shelf& into);
+  /// What came from item i on counts as not come.
+  void retract(std::uint64_t i) noexcept { known_ = i; }
   /// How many have come so far.
   [[nodiscard]] std::uint64_t known() const noexcept { return known_; }
   /// Lets go of the input: nothing will be asked any more.
@@ -40,6 +44,7 @@ class source {
   ref input_;
   std::optional<std::uint64_t> total_;
   std::uint64_t known_ = 0;
+  bool staged_ = false;
   long long start_ = 0, step_ = 0;  ///< of a range
 };
 

@@ -18,6 +18,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Aborted",
     "Cancelled",
+    "CheckpointError",
+    "CheckpointInfo",
     "Error",
     "ItemResult",
     "Limiter",
@@ -40,6 +42,7 @@ __all__ = [
     "async_parallel_iter",
     "async_parallel_map",
     "async_parallel_starmap",
+    "checkpoint_info",
     "cpu_count",
     "parallel",
     "parallel_iter",
@@ -50,11 +53,13 @@ __all__ = [
 if TYPE_CHECKING:
     from ._async import async_parallel_iter, async_parallel_map, async_parallel_starmap
     from ._async_decorate import async_parallel
+    from ._checkpoint_info import CheckpointInfo, checkpoint_info
     from ._cpus import cpu_count
     from ._decorate import parallel
     from ._errors import (
         Aborted,
         Cancelled,
+        CheckpointError,
         Error,
         NestingError,
         PayloadError,
@@ -74,6 +79,7 @@ if TYPE_CHECKING:
     from ._stop import StopToken
 
 _HOME = {
+    "CheckpointInfo": "_checkpoint_info",
     "ItemResult": "_result",
     "Limiter": "_limiter",
     "ParallelResult": "_result",
@@ -85,6 +91,7 @@ _HOME = {
     "async_parallel_iter": "_async",
     "async_parallel_map": "_async",
     "async_parallel_starmap": "_async",
+    "checkpoint_info": "_checkpoint_info",
     "cpu_count": "_cpus",
     "parallel": "_decorate",
     "parallel_iter": "_map",

@@ -72,6 +72,10 @@ class Run:
         ask: Callable[[int], None] | None,
         length_hint: int,
         policies: Policies,
+        admit: Callable[[int, Any], tuple[Any] | None] | None = None,
+        keep: Callable[[list[tuple[int, Any]]], None] | None = None,
+        waiting: dict[int, Any] | None = None,
+        keys: dict[int, Any] | None = None,
     ) -> None: ...
     def on_this_thread(self) -> None: ...
     def on_threads(self, workers: int) -> None: ...

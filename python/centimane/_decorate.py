@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from ._map import parallel_iter, parallel_map, parallel_starmap
 
 if TYPE_CHECKING:
+    import os
+
+    from ._checkpoint import Key, Version
     from ._limiter import Limiter
     from ._map import Executor, Start
     from ._policies import RateLimit, Retry
@@ -41,6 +45,10 @@ class _Options(TypedDict, total=False):
     rate_limit: Limiter | RateLimit | float | None
     retry: Retry | None
     max_errors: int | None
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_version: Version | None
+    checkpoint_key: Callable[[Any], Key] | None
+    item_key: Callable[[Any], Key] | None
 
 
 class _MapOptions(_Options, total=False):
@@ -163,6 +171,10 @@ class ParallelMethod(_Mapped[R]):
         return self._bound(*args, **kwargs)
 
     def _function(self, options: dict[str, Any]) -> Callable[..., R]:
+        if options.get("checkpoint") is not None and options.get("checkpoint_version") is None:
+            from ._fingerprint import identity
+
+            identity(types.MethodType(self.__wrapped__, self.__self__), None)  # says why it cannot be
         return self._bound
 
     def __repr__(self) -> str:

@@ -156,6 +156,10 @@ class StartFailed(Error, RuntimeError):
     """Workers cannot start. The message has what the child wrote, and what to do."""
 
 
+class CheckpointError(Error, RuntimeError):
+    """A checkpoint file is not for this run, or cannot be read or written. The message says why, and what to do."""
+
+
 class ResourceLimit(Error, OSError):
     """The machine does not give what was asked for."""
 

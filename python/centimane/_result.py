@@ -46,13 +46,14 @@ class ItemResult(Generic[R]):
         index: the item's place in the input, from 0.
         value: what the function returned; None if it failed.
         error: the exception, or None if it succeeded.
-        attempts: how often it was tried; 0 if it was never begun.
+        attempts: how often it was tried; 0 if it was never begun, or its value came out of a checkpoint.
         duration: seconds in the function, waiting in queues not counted.
+        key: what ``item_key`` said of it, or None.
 
     Immutable; may be read by any number of threads.
     """
 
-    __slots__ = ("attempts", "duration", "error", "index", "value")
+    __slots__ = ("attempts", "duration", "error", "index", "key", "value")
     __match_args__ = ("index", "value", "error")
 
     index: int
@@ -60,6 +61,7 @@ class ItemResult(Generic[R]):
     error: BaseException | None
     attempts: int
     duration: float
+    key: str | int | bytes | None
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class ItemResult(Generic[R]):
         error: BaseException | None | _Missing = _MISSING,
         attempts: int = 1,
         duration: float = 0.0,
+        key: str | int | bytes | None = None,
     ) -> None:
         if (value is _MISSING) == (error is _MISSING):
             raise ValueError("exactly one of value and error must be given")
@@ -79,6 +82,7 @@ class ItemResult(Generic[R]):
         put(self, "error", None if error is _MISSING else error)
         put(self, "attempts", attempts)
         put(self, "duration", duration)
+        put(self, "key", key)
 
     @property
     def ok(self) -> bool:
@@ -92,7 +96,7 @@ class ItemResult(Generic[R]):
         raise AttributeError(f"an ItemResult cannot be changed: {name}")
 
     def _key(self) -> tuple[object, ...]:
-        return (self.index, self.value, self.error, self.attempts, self.duration)
+        return (self.index, self.value, self.error, self.attempts, self.duration, self.key)
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, ItemResult) else NotImplemented
@@ -105,15 +109,21 @@ class ItemResult(Generic[R]):
 
     def __repr__(self) -> str:
         what = f"value={self.value!r}" if self.error is None else f"error={self.error!r}"
-        return f"ItemResult(index={self.index}, {what}, attempts={self.attempts}, duration={self.duration:.6g})"
+        key = "" if self.key is None else f", key={self.key!r}"
+        return f"ItemResult(index={self.index}, {what}, attempts={self.attempts}, duration={self.duration:.6g}{key})"
 
 
 def _item_result(
-    index: int, value: Any, error: BaseException | None, attempts: int, duration: float
+    index: int,
+    value: Any,
+    error: BaseException | None,
+    attempts: int,
+    duration: float,
+    key: str | int | bytes | None = None,
 ) -> ItemResult[Any]:
     if error is None:
-        return ItemResult(index, value=value, attempts=attempts, duration=duration)
-    return ItemResult(index, error=error, attempts=attempts, duration=duration)
+        return ItemResult(index, value=value, attempts=attempts, duration=duration, key=key)
+    return ItemResult(index, error=error, attempts=attempts, duration=duration, key=key)
 
 
 _core.set_item_result(ItemResult)
@@ -128,7 +138,7 @@ class ParallelResult(Generic[R]):
     Immutable; may be read by any number of threads.
     """
 
-    __slots__ = ("_attempts", "_durations", "_failures", "_status", "_values")
+    __slots__ = ("_attempts", "_durations", "_failures", "_keys", "_status", "_values")
 
     def __init__(
         self,
@@ -138,12 +148,14 @@ class ParallelResult(Generic[R]):
         status: RunStatus = RunStatus.COMPLETED,
         durations: bytes | None = None,
         attempts: dict[int, int] | None = None,
+        keys: dict[int, str | int | bytes] | None = None,
     ) -> None:
         self._values: list[R | None] = values if isinstance(values, list) else list(values)
         self._failures = failures or {}
         self._status = status
         self._durations = durations
         self._attempts = attempts or {}
+        self._keys = keys or {}
 
     @property
     def status(self) -> RunStatus:
@@ -197,10 +209,7 @@ class ParallelResult(Generic[R]):
         for i, value in enumerate(self._values):
             error = self._failures.get(i)
             attempts, duration = (self._attempts.get(i, 1), seconds[i]) if seconds[i] >= 0 else (0, 0.0)
-            if error is None:
-                results.append(ItemResult(i, value=value, attempts=attempts, duration=duration))
-            else:
-                results.append(ItemResult(i, error=error, attempts=attempts, duration=duration))
+            results.append(_item_result(i, value, error, attempts, duration, self._keys.get(i)))
         return results
 
     def raise_on_failure(self) -> None:
@@ -223,7 +232,7 @@ class ParallelResult(Generic[R]):
             return
         errors: list[BaseException] = []
         for i, error in self.failures():
-            note = f"centimane: item {i}"
+            note = f"centimane: item {i}" + (f" (key {self._keys[i]!r})" if i in self._keys else "")
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
             errors.append(error)
@@ -248,7 +257,14 @@ class ParallelResult(Generic[R]):
         return self._values[index]  # type: ignore[return-value]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _parallel_result, (self._values, self._failures, self._status, self._durations, self._attempts)
+        return _parallel_result, (
+            self._values,
+            self._failures,
+            self._status,
+            self._durations,
+            self._attempts,
+            self._keys,
+        )
 
     def __repr__(self) -> str:
         how = "" if self.complete else f", {self._status.value}"
@@ -264,5 +280,6 @@ def _parallel_result(
     status: RunStatus,
     durations: bytes | None,
     attempts: dict[int, int],
+    keys: dict[int, str | int | bytes] | None = None,
 ) -> ParallelResult[Any]:
-    return ParallelResult(values, failures, status=status, durations=durations, attempts=attempts)
+    return ParallelResult(values, failures, status=status, durations=durations, attempts=attempts, keys=keys)

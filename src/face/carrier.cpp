@@ -84,12 +84,14 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
       (how.executor.which() == executor::kind::thread && how.workers == 1 && how.executor.pool() == nullptr);
   if (in_order) {
     // A stream's consumer sees an item before the next is run.
-    const bool each_alone = p.limit.has_value() || how.chunk_size == 1 || how.stream || work.wants_each();
+    const bool each_alone =
+        p.limit.has_value() || how.chunk_size == 1 || how.stream || work.wants_each() || work.records();
     p.where = std::make_unique<engine::solo>(work, each_alone);
   } else if (how.executor.which() == executor::kind::thread) {
     auto* given = static_cast<thread_pool*>(how.executor.pool());
     thread_pool& pool = given != nullptr ? *given : threads_for(how.workers);
-    const bool each_alone = p.limit.has_value() || how.chunk_size == 1;
+    // A value is recorded when it is there, not with its neighbours.
+    const bool each_alone = p.limit.has_value() || how.chunk_size == 1 || work.records();
     auto crew = std::make_unique<engine::crew>(work, static_cast<std::uint32_t>(how.workers), each_alone, pool);
     // With a clock, a stop, a count of errors, a callback or a consumer to see to, the driver keeps its hands free.
     const bool nothing_to_watch = !each_alone && !how.stream && !work.wants_each() && !how.retry && !how.max_errors &&
@@ -103,11 +105,15 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
                     ? engine_pool_of(*static_cast<process_pool*>(how.executor.pool()))
                     : engine::warm_pool({how.workers, how.worker_set_up, how.max_tasks_per_worker});
     auto port = std::make_unique<engine::process_port>(std::move(pool), work, how.task_timeout);
-    if (p.limit || how.chunk_size == 1) port->depth(1);
+    if (p.limit || how.chunk_size == 1) {
+      port->depth(1);
+    } else if (work.records()) {
+      port->depth(2);  // workers that run far ahead of what is recorded would lose it with the driver
+    }
     work.defined_as(port->define(blob.view()));
     p.where = std::move(port);
   }
-  p.drive.emplace(work, *p.where, rules_of(how, p.limit ? &*p.limit : nullptr));
+  p.drive.emplace(work, *p.where, rules_of(how, p.limit ? &*p.limit : nullptr), work.records() ? &work : nullptr);
   work.count_starts([](const void* drive) { return static_cast<const engine::driver*>(drive)->count().started; },
                     &*p.drive);
   // Executors look at the token when something has ended; nothing may begin if it was set before.

@@ -151,6 +151,11 @@ void map_core::tell_progress() {
 bool map_core::settled(index item, bool ok, std::uint32_t attempt, int worker) {
   ++completed_;
   if (!ok) ++failed_;
+  if (records()) {
+    if (!ok) admission_->failed(item);
+    if (has_outcome_.size() <= item) has_outcome_.resize(static_cast<std::size_t>(item) + 1);
+    has_outcome_[static_cast<std::size_t>(item)] = true;
+  }
   if (ok && attempt > 1) forget_error(item);
   let_go(item, 1, attempt, worker);
   if (each_ && !callback_error_) {
@@ -192,13 +197,22 @@ void map_core::forget_error(index item) {
 std::vector<failure> map_core::take_failures(index known, index not_started, policy::status how) {
   std::vector<failure> all;
   all.reserve(errors_.size() + static_cast<std::size_t>(not_started));
+  const auto add = [&](index item, any_error error) {
+    all.push_back({static_cast<std::size_t>(item), std::move(error)});
+  };
+  const index begun = records() ? known : known - not_started;
   for (auto& [item, error] : errors_) {
-    if (item < known - not_started) all.push_back({static_cast<std::size_t>(item), std::move(error)});
+    if (item < begun) add(item, std::move(error));
+  }
+  for (index item = begun; item < known; ++item) add(item, any_error(cut_short(how)));
+  if (records()) {
+    // What a checkpoint had lies anywhere among what was not begun.
+    has_outcome_.resize(static_cast<std::size_t>(known));
+    for (index item = 0; item < known; ++item) {
+      if (!has_outcome_[static_cast<std::size_t>(item)]) add(item, any_error(cut_short(how)));
+    }
   }
   std::sort(all.begin(), all.end(), [](const failure& a, const failure& b) { return a.index < b.index; });
-  for (index item = known - not_started; item < known; ++item) {
-    all.push_back({static_cast<std::size_t>(item), any_error(cut_short(how))});
-  }
   errors_.clear();
   return all;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <vector>
 
 #include "platform/clock.hpp"
 
@@ -22,8 +23,8 @@ constexpr index items_a_look = 64;
 
 class driver::loop final : public events {
  public:
-  loop(payload& work, port& where, const policy::rules& rules)
-      : work_(work), where_(where), run_(rules), each_(work.wants_each()) {}
+  loop(payload& work, port& where, const policy::rules& rules, recorder* keeper)
+      : work_(work), where_(where), run_(rules), each_(work.wants_each()), keeper_(keeper) {}
 
   ~loop() {
     if (!ended_ && running_ > 0) where_.recall(false);
@@ -130,6 +131,7 @@ class driver::loop final : public events {
 
   void arrived(const pulled& got) {
     run_.arrived(got.count, got.bytes);
+    if (keeper_ != nullptr) restore(keeper_->restored());
     if (got.ended || got.failed) run_.source_ended(got.failed);
   }
 
@@ -151,6 +153,24 @@ class driver::loop final : public events {
     }
   }
 
+  /// What a checkpoint had of a pull: settled without an attempt.
+  void restore(const std::vector<index>& items) {
+    if (items.empty()) return;
+    bool go_on = true;
+    stretch row;
+    for (const index item : items) {
+      go_on = work_.settled(item, true, 0, -1) && go_on;
+      if (item != row.first + row.count) {
+        run_.recorded(row.first, row.count);
+        row = {item, 0};
+      }
+      ++row.count;
+    }
+    run_.recorded(row.first, row.count);
+    started_ += items.size();
+    if (!go_on) run_.stop();
+  }
+
   void give_up(index item, std::uint32_t attempt) {
     if (attempt == 1) {
       trouble why;  // taken back before it began: nothing is stored for it yet
@@ -163,8 +183,23 @@ class driver::loop final : public events {
 
   bool collect() {
     bool any = where_.collect(*this);
+    if (!fresh_.empty()) record();
     flush();
     return any;
+  }
+
+  /// Values wait until all that one look has brought is written down together; only then are they told of.
+  void record() {
+    items_.clear();
+    for (const fresh& f : fresh_) items_.push_back(f.item);
+    keeper_->record(items_);
+    bool go_on = true;
+    for (const fresh& f : fresh_) {
+      go_on = work_.settled(f.item, true, f.attempt, f.worker) && go_on;
+      run_.succeeded(f.item, 1, 0);
+    }
+    fresh_.clear();
+    if (!go_on) run_.stop();
   }
 
   void sleep() {
@@ -180,7 +215,9 @@ class driver::loop final : public events {
 
   void values(index first, index n, int worker) override {
     running_ -= n;
-    if (each_) {
+    if (keeper_ != nullptr) {
+      for (index i = first; i != first + n; ++i) fresh_.push_back({i, 1, worker});
+    } else if (each_) {
       for (index i = first; i != first + n; ++i) {
         if (!work_.settled(i, true, 1, worker)) run_.stop();
       }
@@ -228,6 +265,10 @@ class driver::loop final : public events {
 
   void value(index item, std::uint32_t attempt, int worker) {
     --running_;
+    if (keeper_ != nullptr) {
+      fresh_.push_back({item, attempt, worker});
+      return;
+    }
     if (each_ || attempt != 1) {
       if (!work_.settled(item, true, attempt, worker)) run_.stop();
       if (!each_) {
@@ -269,6 +310,7 @@ class driver::loop final : public events {
   port& where_;
   policy::run run_;
   const bool each_;
+  recorder* const keeper_;
   bool ended_ = false;
   policy::status status_ = policy::status::completed;
   index running_ = 0;  ///< handed to the port and not yet told of
@@ -278,11 +320,18 @@ class driver::loop final : public events {
   nanos until_ = policy::never;
   stretch row_;  ///< values not yet told to the policy
   int row_worker_ = -1;
+  struct fresh {
+    index item;
+    std::uint32_t attempt;
+    int worker;
+  };
+  std::vector<fresh> fresh_;  ///< values that have come and are not recorded yet
+  std::vector<index> items_;
   std::deque<stretch> ready_;  ///< emitted, not yet handed out
 };
 
-driver::driver(payload& work, port& where, const policy::rules& rules)
-    : loop_(std::make_unique<loop>(work, where, rules)) {}
+driver::driver(payload& work, port& where, const policy::rules& rules, recorder* keeper)
+    : loop_(std::make_unique<loop>(work, where, rules, keeper)) {}
 driver::~driver() = default;
 policy::status driver::finish() { return loop_->finish(); }
 driver::stretch driver::next() { return loop_->next(); }

@@ -2,11 +2,12 @@
 // engine: maps, streams and futures go through it. Lives on the caller's thread; knows neither values nor processes.
 //
 // Promises: `payload::settled` (or `settled_values`) is called exactly once for each item that settles, after its value
-// or error is in place and before policy::run hears of a value; an attempt that is tried again is not reported. A plain
-// map costs O(1) a range.
+// or error is in place and before policy::run hears of a value; an attempt that is tried again is not reported. Where a
+// checkpoint is kept, a value is recorded before it is settled. A plain map costs O(1) a range.
 #pragma once
 #include <memory>
 
+#include "centimane/detail/recorder.hpp"
 #include "policy/run.hpp"
 #include "run/port.hpp"
 
@@ -21,8 +22,9 @@ struct tally {
 
 class driver {
  public:
-  /// `work` and `where` must outlive the driver.
-  driver(payload& work, port& where, const policy::rules& rules);
+  /// `work`, `where` and `keeper` must outlive the driver. keeper: null, or what keeps values beyond this process. What
+  /// it has is settled with attempt 0, when it arrives; in a stream that is stopped, some of it may never be emitted.
+  driver(payload& work, port& where, const policy::rules& rules, recorder* keeper = nullptr);
   ~driver();  ///< recalls (not hard) what is unfinished; the port's own destructor waits for what runs in this process
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;

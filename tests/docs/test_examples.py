@@ -60,6 +60,8 @@ def test_cpp(example: Example, tmp_path: Path) -> None:
         "-o",
         str(tmp_path / "example"),
     ]
-    built = run([*command, str(ROOT / str(BUILD) / "libcentimane.a"), "-pthread"], tmp_path)
+    folder = ROOT / str(BUILD)
+    sqlite = ["-lsqlite3"] if "CENTIMANE_SQLITE:BOOL=ON" in (folder / "CMakeCache.txt").read_text() else []
+    built = run([*command, str(folder / "libcentimane.a"), "-pthread", *sqlite], tmp_path)
     assert built.returncode == 0, built.stderr
     judge(example, run([str(tmp_path / "example")], tmp_path))

@@ -13,7 +13,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "centimane/detail/admission.hpp"
 #include "centimane/detail/payload.hpp"
+#include "centimane/detail/recorder.hpp"
 #include "centimane/detail/run_request.hpp"
 #include "centimane/errors.hpp"
 #include "centimane/result.hpp"
@@ -27,7 +29,7 @@ using engine::verdict;
 /// Asks the task that this thread runs to end early; null: nobody can.
 [[nodiscard]] const std::atomic<bool>* stop_flag() noexcept;
 
-class map_core : public engine::payload {
+class map_core : public engine::payload, public engine::recorder {
  public:
   explicit map_core(const run_request& how);
   ~map_core() override;
@@ -48,6 +50,9 @@ class map_core : public engine::payload {
   bool settled(index item, bool ok, std::uint32_t attempt, int worker) final;
   bool settled_values(index first, index n, int worker) final;
   [[nodiscard]] bool wants_each() const final { return each_; }
+  /// Is there a checkpoint? Then the driver asks what a recorder is asked.
+  [[nodiscard]] bool records() const { return admission_ && admission_->recording(); }
+  std::vector<index> restored() final { return std::exchange(restored_, {}); }
   bool idle(void (*sleep)(void*), void* context) final;
   [[nodiscard]] std::string describe(index item) const final;
 
@@ -63,6 +68,14 @@ class map_core : public engine::payload {
   [[nodiscard]] std::vector<failure> take_failures(index known, index not_started, policy::status how);
   [[nodiscard]] const any_error* error_of(index item) const;
   void forget_error(index item);
+  /// A stream's consumer is done with an item.
+  void forget_key(index item) noexcept {
+    if (admission_) admission_->forget(item);
+  }
+  /// Empty without an item_key.
+  [[nodiscard]] std::string_view key_of(index item) const {
+    return admission_ ? admission_->key_of(item) : std::string_view();
+  }
 
  protected:
   /// Keeps what item `item` threw, and says whether it is worth another try. Any thread.
@@ -79,8 +92,10 @@ class map_core : public engine::payload {
   /// Tells the user's callback. What it throws stops the run; it is not called again then.
   virtual void tell(index item, bool ok, unsigned attempts, int worker) = 0;
 
-  bool each_ = false;                ///< set by the derived class if it tells a callback
-  std::exception_ptr source_error_;  ///< what the input range threw
+  bool each_ = false;                     ///< set by the derived class if it tells a callback
+  std::exception_ptr source_error_;       ///< what the input range threw
+  std::unique_ptr<admission> admission_;  ///< null without item_key and checkpoint
+  std::vector<index> restored_;           ///< what the checkpoint had of the items that have come
 
  private:
   verdict judge(const std::exception_ptr& e, bool named) const;
@@ -99,6 +114,7 @@ class map_core : public engine::payload {
   std::optional<std::size_t> max_errors_;
   std::optional<index> expected_;
   std::uint64_t completed_ = 0, failed_ = 0;
+  std::vector<bool> has_outcome_;  ///< with a checkpoint: settled items are no longer those before the rest
   std::uint64_t (*starts_)(const void*) = nullptr;
   const void* whom_ = nullptr;
   std::chrono::steady_clock::time_point begun_;

@@ -21,6 +21,17 @@ namespace centimane {
 inline namespace v0 {
 namespace detail {
 
+/// Does a callable's type say which function it is?
+template <class F>
+struct function_type : std::bool_constant<type_tells<F>> {
+  static constexpr bool tells = type_tells<F>;
+};
+template <class F>
+struct function_type<applied<F>> : function_type<F> {};
+
+[[noreturn]] void throw_cannot_record(const char* what, const char* mangled_type);
+[[noreturn]] void throw_not_recorded(index item);
+[[noreturn]] void throw_other_items(const std::type_info& named, const std::type_info& items);
 [[noreturn]] void throw_cannot_travel(const char* what, const char* mangled_type, const char* advice);
 /// A payload_error about the exception being handled.
 [[nodiscard]] std::exception_ptr describe_payload_error(const char* stage, const char* doing, const char* mangled_type);
@@ -47,7 +58,7 @@ template <class Rng>
 void measure(run_request& how, Rng& items) {
   if constexpr (std::ranges::sized_range<Rng>) {
     auto n = static_cast<index>(std::ranges::size(items));
-    if constexpr (item_source<Rng>::by_index) how.total = n;
+    if (item_source<Rng>::by_index && !how.staged()) how.total = n;
     how.expected = n;
   }
 }
@@ -73,7 +84,8 @@ class map_payload final : public map_core {
         on_result_(on_result),
         weigh_(how.window_bytes != 0) {
     if (on_result_) each_ = true;
-    if constexpr (source::by_index) sink_.reach(*how.total);
+    if constexpr (source::by_index) sink_.reach(*how.expected);
+    if (how.staged()) begin_admission(how);
     if constexpr (!std::is_lvalue_reference_v<Rng> && !std::copy_constructible<T>) {
       if (may_retry() && how.executor.which() != executor::kind::process) {
         throw std::invalid_argument(
@@ -92,7 +104,14 @@ class map_payload final : public map_core {
   engine::pulled pull([[maybe_unused]] index at_most) override {
     engine::pulled got;
     if constexpr (source::by_index) {
-      got.ended = true;
+      if (admission_) {
+        got.count = std::min(at_most, *items_.length() - arrived_);
+        got.ended = arrived_ + got.count == *items_.length();
+        admit(got);
+        arrived_ += got.count;
+      } else {
+        got.ended = true;
+      }
     } else {
       at_most =
           std::min(at_most, sink_.capacity() - arrived_);  // a range that is longer than it said ends where it said
@@ -103,8 +122,9 @@ class map_payload final : public map_core {
         source_error_ = std::current_exception();
         got.ended = true;  // what came before is carried to its end, then the error is thrown on
       }
+      sink_.reach(arrived_ + got.count);
+      if (admission_) admit(got);
       arrived_ += got.count;
-      sink_.reach(arrived_);
       if (!weigh_) got.bytes = 0;
     }
     return got;
@@ -174,8 +194,31 @@ class map_payload final : public map_core {
     }
   }
 
+  void record([[maybe_unused]] std::span<const index> items) override {
+    if constexpr (can_return<R>) {
+      writer out;
+      for (const index i : items) {
+        out.clear();
+        if constexpr (!std::is_void_v<R>) {
+          try {
+            codec<R>::write(out, *sink_.value(i));
+          } catch (...) {
+            admission_->write();  // what comes before it in this batch
+            throw_not_recorded(i);
+          }
+        }
+        admission_->keep(i, out.view());
+      }
+      admission_->write();
+    }
+  }
+
   /// A map's end.
   [[nodiscard]] parallel_result<R> result(index known, index not_started, policy::status how) {
+    if constexpr (source::by_index) {  // all of it has a place, even what was never looked at
+      not_started += *items_.length() - known;
+      known = *items_.length();
+    }
     auto status = static_cast<run_status>(how);  // same order; a source that throws is no status here
     auto failures = take_failures(known, not_started, how);
     if constexpr (std::is_void_v<R>) {
@@ -187,6 +230,53 @@ class map_payload final : public map_core {
   [[nodiscard]] Sink& sink() noexcept { return sink_; }
 
  private:
+  /// Throws std::invalid_argument, checkpoint_error, payload_error.
+  void begin_admission(const run_request& how) {
+    if (how.item_key && how.item_key.of() != typeid(T)) throw_other_items(how.item_key.of(), typeid(T));
+    std::string name;
+    if (how.checkpoint) {
+      if constexpr (!has_codec<T>) {
+        throw_cannot_record("items", typeid(T).name());
+      } else if constexpr (!can_return<R>) {
+        throw_cannot_record("results", typeid(R).name());
+      } else {
+        name = function_identity(*how.checkpoint, function_type<F>::tells, typeid(F), typeid(T), typeid(R));
+      }
+    }
+    admission_ = std::make_unique<admission>(how.checkpoint ? &*how.checkpoint : nullptr, how.item_key, name);
+  }
+
+  /// Shows the items of a pull to the checkpoint. One that is refused ends the source there.
+  void admit(engine::pulled& got) {
+    writer encoded;
+    std::vector<std::byte> known;
+    for (index k = 0; k != got.count; ++k) {
+      const index item = arrived_ + k;
+      try {
+        encoded.clear();
+        const T& at = items_.look(item);
+        if constexpr (has_codec<T>) {
+          if (admission_->recording()) codec<T>::write(encoded, at);
+        }
+        if (!admission_->admit(item, std::addressof(at), encoded.view(), known)) continue;
+        if constexpr (can_return<R>) {
+          if constexpr (std::is_void_v<R>) {
+            sink_.emplace(item, [] {});
+          } else {
+            reader from(known);
+            sink_.emplace(item, [&] { return codec<R>::read(from); });
+          }
+        }
+        restored_.push_back(item);
+      } catch (...) {
+        source_error_ = std::current_exception();  // what comes before it is carried to its end
+        got.count = k;
+        got.ended = true;
+        return;
+      }
+    }
+  }
+
   void call(index item) {
     items_.with(item, may_retry(), [&]<class X>(X&& x) {
       sink_.emplace(item, [&]() -> decltype(auto) { return std::invoke(std::as_const(f_), std::forward<X>(x)); });
@@ -222,10 +312,10 @@ class map_payload final : public map_core {
     if (!on_result_) return;
     const any_error* error = ok ? nullptr : error_of(item);
     if constexpr (std::is_void_v<R>) {
-      on_result_(item_result<void>{static_cast<std::size_t>(item), error, attempts, worker});
+      on_result_(item_result<void>{static_cast<std::size_t>(item), error, attempts, worker, key_of(item)});
     } else {
-      on_result_(
-          item_result<R>{static_cast<std::size_t>(item), ok ? sink_.value(item) : nullptr, error, attempts, worker});
+      on_result_(item_result<R>{static_cast<std::size_t>(item), ok ? sink_.value(item) : nullptr, error, attempts,
+                                worker, key_of(item)});
     }
   }
   void let_go([[maybe_unused]] index first, [[maybe_unused]] index n, [[maybe_unused]] unsigned attempts,

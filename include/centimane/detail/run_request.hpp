@@ -38,6 +38,10 @@ struct run_request {
   std::function<void(const progress&)> on_progress;
   std::vector<std::byte> worker_set_up;  ///< what servant::set_up is given
   std::size_t max_tasks_per_worker = 0;
+  std::optional<centimane::checkpoint> checkpoint;
+  centimane::item_key item_key;
+  /// Each item must be seen before it may start, also one that is there by index.
+  [[nodiscard]] bool staged() const noexcept { return checkpoint.has_value() || static_cast<bool>(item_key); }
 };
 
 inline nanos nanos_of(const std::optional<time_span>& t) {
@@ -64,6 +68,8 @@ run_request request_of(const map_options<R>& how) {
   r.on_progress = how.on_progress;
   if (how.worker_init) r.worker_set_up = how.worker_init.packed();
   r.max_tasks_per_worker = how.max_tasks_per_worker;
+  r.checkpoint = how.checkpoint;
+  r.item_key = how.item_key;
   check(r);
   return r;
 }

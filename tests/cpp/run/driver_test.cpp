@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "leak_check.hpp"
@@ -26,16 +28,18 @@ struct random_source {
 };
 
 /// Counts what the driver tells; items of some residues fail, for good or for the first attempt.
-class fake_payload final : public payload {
+class fake_payload final : public payload, public recorder {
  public:
   struct item_state {
     int settled = 0, failures = 0;
-    bool ok = false, stored = false;
+    bool ok = false, stored = false, recorded = false, restored = false;
     std::uint32_t attempts = 0;
   };
   std::vector<item_state> items;
   index source_left = 0;
-  bool each = false, stop_soon = false;
+  bool each = false, stop_soon = false, no_room = false;
+  bool keeps = false;  ///< a checkpoint, which knows the items whose index is 1 or 2 modulo 5
+  std::vector<index> known;
   bool async = false;  // pulls are put off
   index asked = 0;
   int naps = 0;
@@ -54,8 +58,22 @@ class fake_payload final : public payload {
     p.count = std::min(at_most, source_left);
     source_left -= p.count;
     items.resize(items.size() + p.count);
+    for (index i = items.size() - p.count; keeps && i < items.size(); ++i) {
+      if (i % 5 != 1 && i % 5 != 2) continue;
+      items[i].stored = items[i].restored = true;
+      known.push_back(i);
+    }
     p.ended = source_left == 0;
     return p;
+  }
+  std::vector<index> restored() override { return std::exchange(known, {}); }
+  void record(std::span<const index> values) override {
+    EXPECT_FALSE(values.empty());
+    if (no_room) throw std::runtime_error("no room");
+    for (const index i : values) {
+      EXPECT_FALSE(items[i].recorded || items[i].restored || items[i].settled != 0);
+      items[i].recorded = true;
+    }
   }
   verdict encode(index, writer&) override { return {}; }
   verdict decode(index item, bool ok, reader) override {
@@ -74,6 +92,8 @@ class fake_payload final : public payload {
   }
   bool settled(index item, bool ok, std::uint32_t attempt, int) override {
     EXPECT_EQ(ok, items[item].stored || ok);
+    EXPECT_EQ(attempt == 0, items[item].restored);
+    EXPECT_EQ(items[item].recorded, keeps && ok && attempt != 0) << "recorded before it is told, and nothing else is";
     ++items[item].settled;
     items[item].ok = ok;
     items[item].attempts = attempt;
@@ -238,6 +258,50 @@ TEST(driver, every_item_of_a_map_settles_once_under_any_schedule) {
     ASSERT_NO_FATAL_FAILURE(h.check(d, how));
     ASSERT_TRUE(how != policy::status::aborted || h.rules.max_errors.has_value());
   }
+}
+
+TEST(driver, what_a_checkpoint_knows_is_not_started_and_values_are_recorded_before_they_are_told) {
+  for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    history h(seed, seed % 2 == 0);
+    h.rules.total.reset();
+    h.work.items.clear();
+    h.work.source_left = h.n;
+    h.work.keeps = true;
+    fake_port where(h.random, 1 + h.random(8));
+    driver d(h.work, where, h.rules, &h.work);
+    if (h.rules.stream) {
+      index expected = 0;
+      for (auto s = d.next(); s.count != 0; s = d.next()) {
+        for (index i = s.first; i < s.first + s.count; ++i, ++expected) {
+          ASSERT_EQ(h.work.items[i].settled, 1);
+          ASSERT_TRUE(!h.rules.ordered || i == expected);
+        }
+        d.consumed(s.count);
+      }
+    } else {
+      d.finish();
+    }
+    const tally t = d.count();
+    ASSERT_EQ(t.known, h.work.items.size());
+    ASSERT_EQ(t.settled + t.not_started, t.known);
+    if (d.status() != policy::status::completed) continue;
+    ASSERT_EQ(t.settled, h.n);
+    for (auto& i : h.work.items) ASSERT_EQ(i.settled, 1);
+  }
+}
+
+TEST(driver, what_cannot_be_recorded_ends_the_run_untold) {
+  fake_payload work;
+  work.items.resize(10);
+  work.keeps = work.no_room = true;
+  policy::rules rules;
+  rules.total = 10;
+  random_source random{7};
+  fake_port where(random, 3);
+  driver d(work, where, rules, &work);
+  EXPECT_THROW(d.finish(), std::runtime_error);
+  for (auto& i : work.items) EXPECT_FALSE(i.ok);
 }
 
 TEST(driver, a_stream_emits_what_settles_in_order_if_asked) {
