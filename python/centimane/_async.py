@@ -11,9 +11,11 @@ from . import _map
 from ._async_carrier import Carrier
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
     from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
+    from ._checkpoint import Key, Version
     from ._limiter import Limiter
     from ._map import Start
     from ._policies import RateLimit, Retry
@@ -45,6 +47,10 @@ if TYPE_CHECKING:
         rate_limit: Limiter | RateLimit | float | None
         retry: Retry | None
         max_errors: int | None
+        checkpoint: str | os.PathLike[str] | None
+        checkpoint_version: Version | None
+        checkpoint_key: Callable[[Any], Key] | None
+        item_key: Callable[[Any], Key] | None
         on_cancel: OnCancel | None
 
     class AsyncMapOptions(AsyncOptions, total=False):
@@ -167,6 +173,10 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
     rate_limit: Limiter | RateLimit | float | None = None,
     retry: Retry | None = None,
     max_errors: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_version: Version | None = None,
+    checkpoint_key: Callable[[Any], Key] | None = None,
+    item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
     on_cancel: OnCancel | None = None,
 ) -> ParallelResult[Any]:
@@ -232,6 +242,10 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
         rate_limit=rate_limit,
         retry=retry,
         max_errors=max_errors,
+        checkpoint=checkpoint,
+        checkpoint_version=checkpoint_version,
+        checkpoint_key=checkpoint_key,
+        item_key=item_key,
         stop=stop,
         on_cancel=on_cancel,
     )
@@ -276,6 +290,10 @@ async def async_parallel_starmap(
     rate_limit: Limiter | RateLimit | float | None = None,
     retry: Retry | None = None,
     max_errors: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_version: Version | None = None,
+    checkpoint_key: Callable[[Any], Key] | None = None,
+    item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
     on_cancel: OnCancel | None = None,
 ) -> ParallelResult[Any]:
@@ -302,6 +320,10 @@ async def async_parallel_starmap(
         rate_limit=rate_limit,
         retry=retry,
         max_errors=max_errors,
+        checkpoint=checkpoint,
+        checkpoint_version=checkpoint_version,
+        checkpoint_key=checkpoint_key,
+        item_key=item_key,
         stop=stop,
         on_cancel=on_cancel,
     )
@@ -346,6 +368,10 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
     rate_limit: Limiter | RateLimit | float | None = None,
     retry: Retry | None = None,
     max_errors: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_version: Version | None = None,
+    checkpoint_key: Callable[[Any], Key] | None = None,
+    item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
     on_cancel: OnCancel | None = None,
 ) -> AsyncGenerator[ItemResult[Any], None]:
@@ -396,6 +422,10 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
         rate_limit=rate_limit,
         retry=retry,
         max_errors=max_errors,
+        checkpoint=checkpoint,
+        checkpoint_version=checkpoint_version,
+        checkpoint_key=checkpoint_key,
+        item_key=item_key,
         stop=stop,
         on_cancel=on_cancel,
     )

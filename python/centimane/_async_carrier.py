@@ -134,6 +134,7 @@ class Carrier:
             task.cancel()
         if self._run is not None:
             self._run.leave_loop(self._kill and not self._ended)
+        self._plan.let_go()
         if self._bar is not None:
             self._bar.close()
         for note in self._notes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import sqlite3
 import threading
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,8 @@ from centimane import (
     RateLimit,
     Retry,
     StopToken,
+    async_parallel_iter,
+    async_parallel_map,
     checkpoint_info,
     parallel,
     parallel_iter,
@@ -327,6 +332,39 @@ def test_versions(file: Path, version: Any) -> None:
     assert parallel_map(note, [1], checkpoint=file, checkpoint_version=version).ok
     with pytest.raises(CheckpointError, match="checkpoint_version="):
         parallel_map(note, [1], checkpoint=file, checkpoint_version="other")
+
+
+@pytest.mark.parametrize("form", ["coroutine", "thread", "process"])
+def test_on_an_event_loop(file: Path, form: str) -> None:
+    async def squared(n: int) -> int:
+        return note(n)
+
+    async def items(n: int) -> AsyncIterator[int]:
+        for i in range(n):
+            yield i
+
+    async def main() -> None:
+        how: Any = {
+            "executor": None if form == "coroutine" else form,
+            "workers": 2,
+            "checkpoint": file,
+            "item_key": str,
+        }
+        function: Any = squared if form == "coroutine" else note
+        async with aclosing(async_parallel_iter(function, items(40), **how)) as stream:
+            async for result in stream:
+                assert result.key == str(result.index)
+                if result.index == 20:
+                    break
+        recorded = checkpoint_info(file).completed
+        assert recorded > 0
+        whole = await async_parallel_map(function, items(60), **how)
+        assert list(whole) == [n * n for n in range(60)]
+        assert sum(r.attempts == 0 for r in whole.item_results()) == recorded
+        again = await async_parallel_map(function, range(60), **how)
+        assert {r.attempts for r in again.item_results()} == {0}
+
+    asyncio.run(main())
 
 
 def test_one_run_at_a_time(file: Path) -> None:
