@@ -7,6 +7,7 @@
 
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
+#include "executors.hpp"
 #include "hands.hpp"
 #include "item_result.hpp"
 #include "pickle_names.hpp"
@@ -301,6 +302,8 @@ nb::object decode(const nb::bytes& record) {
 
 }  // namespace
 
+std::shared_ptr<engine::pool> pool_of(PyObject* handle) { return nb::cast<pool_handle&>(nb::handle(handle)).get(); }
+
 NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);  // a run that was left to its hands ends with the process
   if (!prepare_codec()) throw nb::python_error();
@@ -375,6 +378,8 @@ NB_MODULE(_core, m) {
   m.def("stack_signal", [] { return engine::stack_signal(); });
   m.def("stop_signal", [] { return engine::stop_signal(); });
   m.def("face_writes_stacks", [] { engine::face_writes_stacks(); });
+
+  if (!add_executors(m.ptr())) throw nb::python_error();
 
   m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
   m.def("decode", &decode);

@@ -115,9 +115,10 @@ void python_servant::define(std::uint64_t id, reader blob) {
   try {
     made.kind = static_cast<blob_kind>(blob.raw<char>());
     ref bytes = bytes_from(blob.rest());
-    const char* loader = made.kind == blob_kind::names   ? "bind_names"
-                         : made.kind == blob_kind::state ? "take_state"
-                                                         : "load_function";
+    const char* loader = made.kind == blob_kind::names     ? "bind_names"
+                         : made.kind == blob_kind::state   ? "take_state"
+                         : made.kind == blob_kind::carrier ? "load_carrier"
+                                                           : "load_function";
     made.function = ref::steal(PyObject_CallMethod(worker_.get(), loader, "O", bytes.get()));
     if (!made.function) made.error = take_error();
   } catch (const std::exception& e) {
@@ -145,6 +146,9 @@ const python_servant::definition_entry* python_servant::find(std::uint64_t id) {
 
 ref python_servant::call(blob_kind kind, PyObject* function, PyObject* argument) const {
   switch (kind) {
+    case blob_kind::keywords:
+      return ref::steal(PyObject_Call(function, PyTuple_GET_ITEM(argument, 0), PyTuple_GET_ITEM(argument, 1)));
+    case blob_kind::carrier:
     case blob_kind::star: {
       if (PyTuple_CheckExact(argument)) return ref::steal(PyObject_Call(function, argument, nullptr));
       ref arguments = ref::steal(PySequence_Tuple(argument));

@@ -15,6 +15,8 @@ namespace centimane::python {
 enum class blob_kind : char {
   call = 'c',        ///< a pickled function: f(item)
   star = '*',        ///< f(*item)
+  keywords = 'k',    ///< f(*item[0], **item[1])
+  carrier = 'W',     ///< no function: each item brings one, (pickled function, arguments, keywords)
   chunk = 'C',       ///< [f(item) for item in items]
   chunk_star = 'S',  ///< [f(*item) for item in items]
   names = 'M',       ///< pickled bindings for __main__

@@ -1,8 +1,12 @@
 # The compiled part. Private: what it promises is promised to this package alone.
+import concurrent.futures
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from ._pickling import MainNames
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 class Pool:
     def __init__(
@@ -102,6 +106,65 @@ class Run:
     def __iter__(self) -> Run: ...
     def __next__(self) -> Any: ...
 
+class FutureCore: ...
+
+class ProcessSubmitter:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]: ...
+    def _submit_with(
+        self, timeout: float | None, stoppable: bool, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> concurrent.futures.Future[T]: ...
+
+class ThreadSubmitter:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]: ...
+
+class ProcessTasks:
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        break_on_death: bool,
+        trouble: Callable[..., BaseException],
+        rebuild: Callable[[Any, int], BaseException],
+        broken: Callable[[str], BaseException],
+        unsendable: Callable[[BaseException], BaseException],
+        ship: Callable[[Any, bool, bool], tuple[bytes, int, tuple[Any, ...] | None]],
+        rescue: Callable[[object, BaseException], bytes],
+        main_names: MainNames | None,
+    ) -> None: ...
+    def attach_to(self, executor: ProcessSubmitter) -> None: ...
+    def settle(self) -> None: ...
+    def end(self, why: str) -> None: ...
+    def cancel_waiting(self) -> None: ...
+    def kill(self, grace: float) -> None: ...
+    @property
+    def open(self) -> int: ...
+    @property
+    def broken(self) -> str: ...
+
+class ThreadTasks:
+    def __init__(
+        self,
+        *,
+        most: int,
+        start: Callable[[], None],
+        initializer: Callable[[], object] | None,
+        init_failed: Callable[[BaseException], None],
+        broken: Callable[[str], BaseException],
+    ) -> None: ...
+    def attach_to(self, executor: ThreadSubmitter) -> None: ...
+    def work(self) -> None: ...
+    def end(self, why: str) -> None: ...
+    def cancel_waiting(self) -> None: ...
+    @property
+    def broken(self) -> str: ...
+
+def set_future_hooks(
+    kind: type,
+    cancelled_error: type[BaseException],
+    invalid_state: type[BaseException],
+    callback_failed: Callable[[Any, BaseException], None],
+    unexpected_state: Callable[[Any], None],
+) -> None: ...
 def set_item_result(kind: type) -> None: ...
 def set_thread_starter(start: Callable[[int], int]) -> None: ...
 def live_as_hand(idle_seconds: float) -> None: ...

@@ -24,6 +24,7 @@ CLOSE_SECONDS = 3.0
 """What is still running when the interpreter ends may go on for that long."""
 MOST_POOLS = 4
 UNLIMITED = 2**64 - 1
+FOR_EVER = 1e10
 
 _lock = _thread.allocate_lock()
 _pools: dict[tuple[int, bytes | None, int, str], tuple[_core.Pool, bytes]] = {}
@@ -85,7 +86,14 @@ def _command(executable: str, cloud: bool) -> list[bytes]:
 
 
 def _open(
-    workers: int, init: bytes | None, max_tasks: int, state: bytes, *, fork: bool, cloud: bool = False
+    workers: int,
+    init: bytes | None,
+    max_tasks: int,
+    state: bytes,
+    *,
+    fork: bool,
+    cloud: bool = False,
+    idle_after: float = IDLE_SECONDS,
 ) -> _core.Pool:
     executable = None if fork else _executable()
     if executable is None and not fork:
@@ -110,7 +118,7 @@ def _open(
     return _core.Pool(
         workers=workers,
         max_tasks=max_tasks,
-        idle_after=IDLE_SECONDS,
+        idle_after=idle_after,
         set_up=pickle.dumps(set_up, 5),
         arguments=[] if executable is None else _command(executable, cloud),
         environment=[] if executable is None else [name + b"=" + value for name, value in os.environb.items()],
@@ -182,6 +190,39 @@ def _call_inherited(token: int) -> None:
     from ._worker import find_inherited
 
     find_inherited(token)()
+
+
+def own_pool(
+    workers: int, initializer: Callable[[], object] | None, max_tasks: int | None, *, fork: bool
+) -> _core.Pool:
+    """A pool that its owner closes. fork: of copies of this process as it is now, else of clean ones."""
+    limit = UNLIMITED if max_tasks is None else max_tasks
+    init = None
+    if not fork:
+        if initializer is not None:
+            from . import _pickling
+
+            init = pickle.dumps((_call_pickled, (_pickling.dump_function(initializer, name="initializer"),)), 5)
+        return _open(workers, init, limit, _state.capture(), fork=False, idle_after=FOR_EVER)
+    from . import _worker
+
+    token = next(_tokens)
+    if initializer is not None:
+        _worker.inherited[token] = initializer
+        init = pickle.dumps((_call_inherited, (token,)), 5)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return _open(workers, init, limit, _state.capture(), fork=True, idle_after=FOR_EVER)
+    finally:
+        _worker.inherited.pop(token, None)
+
+
+def _call_pickled(function: bytes) -> None:
+    """In a worker: the initialiser, rebuilt only now that everything it needs is set up."""
+    from ._pickling import loads
+
+    loads(function)()
 
 
 def close_all(grace: float = CLOSE_SECONDS) -> None:

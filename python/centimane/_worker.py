@@ -137,6 +137,19 @@ def load_function(blob: bytes) -> Any:
     return function
 
 
+def load_carrier(_blob: bytes) -> Any:
+    """What runs the function that comes within its task."""
+    return _carry
+
+
+def _carry(function: bytes, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    try:
+        call = load_function(function)
+    except Exception as cause:
+        raise unreadable(cause, True) from cause
+    return call(*arguments, **keywords)
+
+
 def find_inherited(token: int) -> Any:
     """A function that this process was forked with."""
     return inherited[token]

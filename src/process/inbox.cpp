@@ -5,26 +5,61 @@ namespace centimane::engine {
 void inbox::tell(events& to) {
   reader in(bytes_.view());
   for (const stretch& s : stretches_) {
-    for (index k = 0; k < s.count; ++k) {
-      const auto word = in.raw<std::uint32_t>();
-      const result_header head = layout::header_of(word);
-      const verdict v{head.ok != 0, head.retryable != 0, (word & layout::flag_wait) != 0 ? in.raw<nanos>() : 0};
-      const std::uint32_t length = word & layout::length_mask;
-      reader body({in.bytes(length), length});
-      if (head.kind == 0) {
-        to.returned(s.first + k, s.attempt, s.worker, v.ok, v, body);
-      } else {
-        tell_heavy(to, s.first + k, s, v, body.raw<std::uint32_t>());
-      }
-    }
+    for (index k = 0; k < s.count; ++k) tell_result(to, in, s.first + k, s);
   }
   for (const loss& l : losses_) {
     for (index k = 0; k < l.count; ++k) to.lost(l.item + k, l.attempt, *l.why);
   }
+  clear();
+}
+
+void inbox::tell_result(events& to, reader& in, index item, const stretch& s) {
+  const auto word = in.raw<std::uint32_t>();
+  const result_header head = layout::header_of(word);
+  const verdict v{head.ok != 0, head.retryable != 0, (word & layout::flag_wait) != 0 ? in.raw<nanos>() : 0};
+  const std::uint32_t length = word & layout::length_mask;
+  reader body({in.bytes(length), length});
+  read_ = bytes_.size() - in.remaining();  // before it is told: that may come back here
+  if (head.kind == 0) {
+    to.returned(item, s.attempt, s.worker, v.ok, v, body);
+  } else {
+    tell_heavy(to, item, s, v, body.raw<std::uint32_t>());
+  }
+}
+
+bool inbox::tell_one(events& to) {
+  if (stretch_ < stretches_.size()) {
+    const stretch s = stretches_[stretch_];
+    const index item = s.first + in_it_;
+    if (++in_it_ == s.count) {
+      ++stretch_;
+      in_it_ = 0;
+    }
+    reader in(bytes_.view().subspan(read_));
+    tell_result(to, in, item, s);
+    return true;
+  }
+  if (loss_ < losses_.size()) {
+    const loss l = losses_[loss_];
+    const index item = l.item + in_it_;
+    if (++in_it_ == l.count) {
+      ++loss_;
+      in_it_ = 0;
+    }
+    to.lost(item, l.attempt, *l.why);
+    return true;
+  }
+  clear();
+  return false;
+}
+
+void inbox::clear() {
   bytes_.clear();
   stretches_.clear();
   heavy_.clear();
   losses_.clear();
+  read_ = stretch_ = loss_ = 0;
+  in_it_ = 0;
 }
 
 void inbox::tell_heavy(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number) {

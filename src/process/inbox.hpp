@@ -46,6 +46,8 @@ class inbox {
 
   /// Tells everything to `to`, then forgets it.
   void tell(events& to);
+  /// Tells the next of it; false: it was all, and is forgotten. What is told may come back here.
+  bool tell_one(events& to);
 
  private:
   struct stretch {
@@ -73,12 +75,17 @@ class inbox {
     if (wait != 0) std::memcpy(at + sizeof word, &head.server_wait, wait);
     return at + sizeof word + wait;
   }
+  void tell_result(events& to, reader& in, index item, const stretch& of);
   void tell_heavy(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number);
+  void clear();
 
   writer bytes_;
   std::vector<stretch> stretches_;
   std::vector<freight> heavy_;
   std::vector<loss> losses_;
+  // How far tell_one has come.
+  std::size_t read_ = 0, stretch_ = 0, loss_ = 0;
+  index in_it_ = 0;
 };
 
 }  // namespace centimane::engine

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "process/inbox.hpp"
 #include "process/zygote.hpp"
 #include "run/port.hpp"
 
@@ -36,6 +37,7 @@ struct worker_status {
 };
 
 class pool_core;
+struct client;
 
 /// Shared handle. The last one to go closes the pool.
 class pool {
@@ -82,11 +84,24 @@ class process_port final : public port {
   void wait(nanos until) override;
   bool arm(const detail::alarm* to) override;
   void away() override;
+
+  // ---- for whoever carries single tasks rather than a run. Any thread, several at once, but fetch() and wait()
+  /// start() with a limit of the tasks' own; policy::never: none.
+  void start(index first, index n, std::uint32_t attempt, nanos limit);
+  /// Starts an item that can be recalled alone, until it has its outcome. Answers under which name.
+  std::uint32_t start_branch(index item, std::uint32_t attempt, nanos limit);
+  void recall_branch(std::uint32_t branch, bool hard);
+  /// Its item has its outcome, or nobody wants it any more.
+  void leave_branch(std::uint32_t branch);
+  /// collect() in two steps: takes over what came, for inbox::tell_one; tells at once what was refused.
+  bool fetch(inbox& into, events& to);
+
   /// Ends the wait() that the driver's thread is in, if it is in one; it may return without news. Any thread.
   void kick() noexcept;
 
  private:
   struct place;
+  void start(client& who, index first, index n, std::uint32_t attempt, nanos limit);
   std::unique_ptr<place> me_;
 };
 

@@ -103,9 +103,10 @@ std::uint64_t pool_core::missed_bells() {
 
 // ---- runs
 
-std::shared_ptr<client> pool_core::enter(nanos limit) {
+std::shared_ptr<client> pool_core::enter(nanos limit, std::shared_ptr<client> trunk) {
   auto who = std::make_shared<client>();
   who->limit = limit;
+  who->trunk = std::move(trunk);
   const lock l(mutex_);
   who->of = next_client_++;
   clients_.emplace(who->of, who);
@@ -158,7 +159,7 @@ index pool_core::room(client& who) {
   return dribble ? 0 : free;
 }
 
-void pool_core::submit(client& who, std::vector<std::unique_ptr<parcel>> sent) {
+void pool_core::submit(client& who, std::vector<std::unique_ptr<parcel>> sent, nanos limit) {
   const lock l(mutex_);
   const nanos at = now();
   for (auto& one : sent) {
@@ -167,7 +168,7 @@ void pool_core::submit(client& who, std::vector<std::unique_ptr<parcel>> sent) {
     t.item = one->first();
     t.count = one->count();
     t.attempt = one->attempt();
-    t.limit = who.limit;
+    t.limit = limit;
     who.outstanding += t.count;
     if (who.free_parcels.empty()) {
       t.parcel = static_cast<std::uint32_t>(who.parcels.size());

@@ -28,7 +28,9 @@ namespace centimane::engine {
 /// One run's place in a pool. Outlives its port while workers still hold tasks of it.
 struct client {
   std::uint32_t of = 0;
-  nanos limit = policy::never;  ///< task_timeout
+  nanos limit = policy::never;    ///< task_timeout
+  std::shared_ptr<client> trunk;  ///< whose branch this is: all but its tasks' recall is the trunk's; null: of none
+  [[nodiscard]] client& root() noexcept { return trunk ? *trunk : *this; }
   inbox in;
   std::vector<std::pair<std::uint64_t, std::shared_ptr<const control_body>>> definitions;
   std::vector<std::unique_ptr<parcel>> parcels;
@@ -62,14 +64,14 @@ class pool_core final : public watched {
   [[nodiscard]] bool usable() const noexcept { return platform::fork_generation() == born_; }
 
   // ---- for ports
-  std::shared_ptr<client> enter(nanos limit);
+  std::shared_ptr<client> enter(nanos limit, std::shared_ptr<client> trunk = {});
   void leave(client& who);
   std::uint64_t define(client& who, std::span<const std::byte> blob);
   void depth(client& who, std::uint32_t n);
   index room(client& who);
   /// What is large in tasks is written there; any thread, without the pool's lock.
   [[nodiscard]] const std::shared_ptr<memory::arena>& arena() const noexcept { return arena_; }
-  void submit(client& who, std::vector<std::unique_ptr<parcel>> sent);
+  void submit(client& who, std::vector<std::unique_ptr<parcel>> sent, nanos limit);
   void recall(client& who, bool hard);
   /// Swaps the client's inbox with an empty one; false if nothing was there.
   bool take(client& who, inbox& into);

@@ -109,7 +109,7 @@ void pool_core::send(const policy::order& what, nanos at) {
   const auto found = clients_.find(what.t.of);
   client& who = *found->second;
   const parcel& from = *who.parcels[what.t.parcel];
-  teach(p, who, from.definitions());
+  teach(p, who.root(), from.definitions());
   if (p.ledger.empty()) p.mark = at;
   if (what.t.limit != policy::never)
     p.ring->timed(true);  // before its first timed task: the worker says when each began
@@ -202,9 +202,9 @@ void pool_core::lose(policy::task t, std::shared_ptr<const trouble> why) {
   const auto found = clients_.find(t.of);
   if (found == clients_.end()) return;
   const std::shared_ptr<client> who = found->second;
-  if (!who->gone) who->in.lost(t.item, t.count, t.attempt, std::move(why));
+  if (!who->gone) who->root().in.lost(t.item, t.count, t.attempt, std::move(why));
   settle(*who, t.parcel, t.count);
-  wake(*who);
+  wake(who->root());
 }
 
 }  // namespace centimane::engine

@@ -28,13 +28,13 @@ void pool_core::drain(std::uint32_t w, nanos at) {
       if (p.held_report) collect_stack(w, policy::never);
     } else {
       if (last == nullptr || last->of != t.of) {
-        if (last != nullptr) wake(*last);
+        if (last != nullptr) wake(last->root());
         last = clients_.find(t.of)->second.get();
       }
       if (r.header.kind != kind_body) {
         hand_over_heavy(*last, w, t, r, n);
       } else if (!last->gone) {
-        last->in.result(t.item, t.attempt, static_cast<int>(w), r.header, r.body);
+        last->root().in.result(t.item, t.attempt, static_cast<int>(w), r.header, r.body);
       }
       ++row;
     }
@@ -53,7 +53,7 @@ void pool_core::drain(std::uint32_t w, nanos at) {
     p.mark = at;
     fleet_.published(w, n, at);
     fleet_.set_depth(tempo_.depth());
-    if (last != nullptr) wake(*last);
+    if (last != nullptr) wake(last->root());
   }
   if ((!sane || p.lied) && !p.end.broke_protocol) {
     p.end.broke_protocol = true;
@@ -70,13 +70,13 @@ void pool_core::hand_over_heavy(client& who, std::uint32_t w, const policy::task
                                 std::uint32_t n) {
   std::optional<freight> heavy = accept(places_[w], r, n);
   if (who.gone) return;
-  if (heavy) return who.in.heavy(t.item, t.attempt, static_cast<int>(w), r.header, std::move(*heavy));
+  if (heavy) return who.root().in.heavy(t.item, t.attempt, static_cast<int>(w), r.header, std::move(*heavy));
   auto why = std::make_shared<trouble>();
   why->where = stage::protocol;
   why->worker = static_cast<int>(w);
   why->pid = places_[w].pid;
   why->text = "its worker announced a result in memory that it does not have";
-  who.in.lost(t.item, 1, t.attempt, std::move(why));
+  who.root().in.lost(t.item, 1, t.attempt, std::move(why));
 }
 
 /// n tasks of a parcel have their outcome: their bytes are let go with the last.

@@ -1,4 +1,7 @@
 // A run's view of a process pool: encodes items into parcels, hands them in, and tells the driver what came back.
+#include <mutex>
+#include <unordered_map>
+
 #include "centimane/errors.hpp"
 #include "platform/limits.hpp"
 #include "process/pool_core.hpp"
@@ -62,8 +65,33 @@ struct process_port::place {
     std::uint32_t attempt;
     verdict v;
   };
+  std::mutex mutex;  ///< over what follows: single tasks are started by several threads
   std::vector<refusal> refused;
+  std::unordered_map<std::uint32_t, std::shared_ptr<client>> branches;
   inbox came;
+
+  void refuse(const refusal& what) {
+    const std::lock_guard guard(mutex);
+    refused.push_back(what);
+  }
+  [[nodiscard]] bool has_refused() {
+    const std::lock_guard guard(mutex);
+    return !refused.empty();
+  }
+  bool tell_refused(events& to) {
+    std::vector<refusal> all;
+    {
+      const std::lock_guard guard(mutex);
+      all.swap(refused);
+    }
+    for (const auto& r : all) to.refused(r.item, r.attempt, r.v);
+    return !all.empty();
+  }
+  [[nodiscard]] std::shared_ptr<client> branch(std::uint32_t name) {
+    const std::lock_guard guard(mutex);
+    const auto found = branches.find(name);
+    return found == branches.end() ? nullptr : found->second;
+  }
 
   /// The item just written belongs to the parcel. Its own bytes may be too many, and the memory for them not there.
   verdict add(parcel& to, index item) const {
@@ -82,11 +110,13 @@ struct process_port::place {
 process_port::process_port(std::shared_ptr<pool> where, payload& work, nanos task_timeout) {
   if (!where->usable()) throw pool_forked("centimane: this pool belongs to the process that made it, not to its fork");
   pool_core& core = *where->core_;
-  me_ = std::make_unique<place>(place{std::move(where), core, work, core.enter(task_timeout), {}, {}});
+  me_.reset(new place{std::move(where), core, work, core.enter(task_timeout), {}, {}, {}, {}});
 }
 
 process_port::~process_port() {
-  if (me_->core.usable()) me_->core.leave(*me_->who);
+  if (!me_->core.usable()) return;
+  for (const auto& [name, branch] : me_->branches) me_->core.leave(*branch);
+  me_->core.leave(*me_->who);
 }
 
 std::uint64_t process_port::define(std::span<const std::byte> blob) {
@@ -105,6 +135,14 @@ index process_port::room() {
 }
 
 void process_port::start(index first, index n, std::uint32_t attempt) {
+  start(*me_->who, first, n, attempt, me_->who->limit);
+}
+
+void process_port::start(index first, index n, std::uint32_t attempt, nanos limit) {
+  start(*me_->who, first, n, attempt, limit);
+}
+
+void process_port::start(client& who, index first, index n, std::uint32_t attempt, nanos limit) {
   std::vector<std::unique_ptr<parcel>> sent;
   std::unique_ptr<parcel> present;
   const auto hand_in = [&] {
@@ -128,11 +166,41 @@ void process_port::start(index first, index n, std::uint32_t attempt) {
     } else {
       present->drop();
       hand_in();  // a parcel holds consecutive items
-      me_->refused.push_back({item, attempt, v});
+      me_->refuse({item, attempt, v});
     }
   }
   hand_in();
-  if (!sent.empty()) me_->core.submit(*me_->who, std::move(sent));
+  if (!sent.empty()) me_->core.submit(who, std::move(sent), limit);
+}
+
+std::uint32_t process_port::start_branch(index item, std::uint32_t attempt, nanos limit) {
+  me_->check();
+  const std::shared_ptr<client> branch = me_->core.enter(limit, me_->who);
+  {
+    const std::lock_guard guard(me_->mutex);
+    me_->branches.emplace(branch->of, branch);
+  }
+  start(*branch, item, 1, attempt, limit);
+  return branch->of;
+}
+
+void process_port::recall_branch(std::uint32_t name, bool hard) {
+  const std::shared_ptr<client> branch = me_->branch(name);
+  if (branch && me_->core.usable()) me_->core.recall(*branch, hard);
+}
+
+void process_port::leave_branch(std::uint32_t name) {
+  const std::shared_ptr<client> branch = me_->branch(name);
+  if (!branch || !me_->core.usable()) return;
+  me_->core.leave(*branch);
+  const std::lock_guard guard(me_->mutex);
+  me_->branches.erase(name);
+}
+
+bool process_port::fetch(inbox& into, events& to) {
+  me_->check();
+  const bool any = me_->tell_refused(to);
+  return me_->core.take(*me_->who, into) || any;
 }
 
 void process_port::recall(bool hard) {
@@ -142,11 +210,7 @@ void process_port::recall(bool hard) {
 
 bool process_port::collect(events& to) {
   me_->check();
-  bool any = false;
-  if (!me_->refused.empty()) {
-    for (const auto& r : std::exchange(me_->refused, {})) to.refused(r.item, r.attempt, r.v);
-    any = true;
-  }
+  bool any = me_->tell_refused(to);
   if (me_->core.take(*me_->who, me_->came)) {
     me_->came.tell(to);
     any = true;
@@ -155,7 +219,7 @@ bool process_port::collect(events& to) {
 }
 
 void process_port::wait(nanos until) {
-  if (me_->refused.empty()) me_->core.wait(*me_->who, until);
+  if (!me_->has_refused()) me_->core.wait(*me_->who, until);
 }
 
 bool process_port::arm(const detail::alarm* to) {

@@ -1,0 +1,58 @@
+"""The end of the interpreter, and forks, for executors: what was submitted is carried to its end before threads must not wait any more."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Endable(Protocol):
+        """What carries an executor's tasks."""
+
+        def end(self, why: str) -> None:
+            """Takes nothing more."""
+
+
+AT_EXIT = "cannot schedule new futures after interpreter shutdown"
+AFTER_SHUTDOWN = "cannot schedule new futures after shutdown"
+
+ending = False
+"""The interpreter ends: no executor begins any more."""
+
+_live: dict[threading.Thread, Endable] = {}
+
+
+def start(thread: threading.Thread, tasks: Endable) -> None:
+    """Starts an executor's thread, which the interpreter's end waits for."""
+    _live[thread] = tasks
+    try:
+        thread.start()
+    except BaseException:
+        del _live[thread]
+        raise
+
+
+def left() -> None:
+    """The present thread's executor has ended."""
+    _live.pop(threading.current_thread(), None)
+
+
+def _at_exit() -> None:
+    global ending
+    ending = True
+    everything = list(_live.items())
+    for _, tasks in everything:
+        tasks.end(AT_EXIT)
+    for thread, _ in everything:
+        thread.join()
+
+
+def _after_fork_in_child() -> None:
+    _live.clear()  # its threads are not here
+
+
+threading._register_atexit(_at_exit)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+os.register_at_fork(after_in_child=_after_fork_in_child)
