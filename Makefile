@@ -27,7 +27,7 @@ built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
 guard := timeout --kill-after=20
 
-.PHONY: help demo demo-resilience test test-cpp test-python test-pythons lint format asan tsan clang model simulate bench bench-quick bench-report bench-programs clean \
+.PHONY: help conformance demo demo-resilience test test-cpp test-python test-pythons lint format asan tsan clang model simulate bench bench-quick bench-report bench-programs clean \
         packages-build packages-test packages-lint environment package package-release
 
 help:  ## this list
@@ -91,6 +91,13 @@ format: packages-lint environment  ## rewrites the sources in the project's form
 	git ls-files '*.cpp' '*.hpp' | xargs clang-format-14 -i
 	$(py) -m ruff format .
 	$(py) -m ruff check --fix .
+
+conformance: packages-test  ## CPython's own tests of concurrent.futures, against ours; needs Python 3.13
+	@found=$$($(setup) find-python 3.13); \
+	if [ -z "$$found" ]; then echo "conformance: Python 3.13 is not here, whose tests these are: left out"; exit 0; fi; \
+	$(setup) venv $(venv)-3.13 "$$found" test; \
+	$(setup) package $(venv)-3.13 dev; \
+	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/futures.py
 
 asan: packages-test  ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	cmake --preset asan --log-level=WARNING >/dev/null

@@ -79,6 +79,19 @@ WORKLOADS: dict[str, Workload] = {
             Times(50, "executor", "at once"),
         ),
     ),
+    "futures": Workload(
+        "Submitted tasks and their futures, processes",
+        (
+            Times(100, "executor", "submit, result"),
+            Times(20, "executor", "as_completed"),
+            Times(20, "executor", "wait"),
+            Times(8, "executor", "asyncio, 200 in flight"),
+            Times(8, "executor", "asleep"),
+        ),
+    ),
+    "futures_threads": Workload(
+        "Submitted tasks and their futures, threads", (Times(10, "executor", "submit, result"),)
+    ),
     "arrays": Workload(
         "A NumPy array of 64 MiB",
         (

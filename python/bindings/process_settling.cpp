@@ -175,6 +175,7 @@ bool process_tasks::attend(future_object* of, sleeper& me, nanos until) {
   lock l(lock_, std::defer_lock);
   while (ok) {
     settle_arrived();
+    if (how_.break_on_death && broken_.empty() && port_ && how_.pool->deaths() > 0) fail_open("a worker process died");
     if (is_done(of) || of->late || me.rung.load() == 1 || (until != policy::never && monotonic_now() >= until)) break;
     l.lock();
     if (baton_ && !mine) {
@@ -311,6 +312,7 @@ void process_tasks::kill(nanos limit) {
   const std::shared_ptr<process_tasks> keep = shared_from_this();
   const std::shared_ptr<engine::pool> pool = how_.pool;
   if (!pool) return;
+  port_->recall(false);
   kill_grace_ = limit;
   {
     const without_gil others;

@@ -108,7 +108,12 @@ bool process_tasks::may_submit() {
     return false;
   }
   if (closed_) {
-    translate([&] { throw pool_closed(closed_why_); });
+    PyErr_SetString(PyExc_RuntimeError, closed_why_.c_str());
+    return false;
+  }
+  if (how_.break_on_death && port_ && how_.pool->deaths() > 0) {
+    fail_open("a worker process died");
+    put_error_back(broken_error(broken_));
     return false;
   }
   return true;
@@ -425,9 +430,6 @@ void process_tasks::cancel_waiting() {
     const ref drop = ref::steal(item);
     if (const ref future = take(id)) settle_cancelled(reinterpret_cast<future_object*>(future.get()));
   }
-  port_->recall(false);
-  fetch();
-  settle_arrived();
 }
 
 }  // namespace centimane::python

@@ -67,9 +67,9 @@ class process_tasks final : public engine::payload,
                    bool stoppable);
   /// Nothing more is taken; what was taken goes on. Any thread that has the GIL, destructors included.
   void end(const char* why);
-  /// Cancels all that has not begun.
+  /// Cancels all that was not handed to a worker.
   void cancel_waiting();
-  /// Ends what runs, at the latest after `grace`. After end().
+  /// Takes back what has not begun, ends what runs, at the latest after `grace`. After end().
   void kill(nanos grace);
   /// The settler's whole life, on its thread. Returns when all is settled after end(), and the workers are gone.
   void settle();

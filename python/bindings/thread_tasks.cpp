@@ -16,7 +16,7 @@ PyObject* thread_tasks::submit(PyObject* function, PyObject* const* args, Py_ssi
     return nullptr;
   }
   if (closed_) {
-    translate([&] { throw pool_closed(closed_why_); });
+    PyErr_SetString(PyExc_RuntimeError, closed_why_.c_str());
     return nullptr;
   }
   const std::shared_ptr<thread_tasks> keep = shared_from_this();

@@ -123,6 +123,7 @@ class PayloadError(Error):
         super().__init__(message)
         self.stage = stage
         self.path = path
+        self._refusal: BaseException | None = None
 
 
 class RemoteError(Error):

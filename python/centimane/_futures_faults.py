@@ -82,7 +82,7 @@ def unsendable(error: BaseException) -> BaseException:
 
 def rebuild(record: Any, task: int) -> BaseException:
     """The exception for a task's outcome."""
-    from concurrent.futures.process import _RemoteTraceback
+    from concurrent.futures.process import _RemoteTraceback  # pyright: ignore[reportPrivateUsage]
 
     error = _remote.rebuild(record, task)
     if isinstance(error.__cause__, _errors.RemoteTraceback):
@@ -91,15 +91,12 @@ def rebuild(record: Any, task: int) -> BaseException:
         return error
     if error.stage in ("read_args", "read_result"):
         return _as(UnreadableTask, error)
-    pickled = error.__dict__.pop("refusal", None)
-    if pickled is not None:
-        refusal = pickled
-        if isinstance(refusal, BaseException):
-            for kind, twin in _TWINS.items():
-                if isinstance(refusal, kind):
-                    return _as(twin, error)
-            if not isinstance(refusal, Exception):
-                return refusal
+    refusal = error._refusal  # pyright: ignore[reportPrivateUsage]
+    if refusal is not None and not isinstance(refusal, Exception):
+        return refusal  # SystemExit
+    for kind, twin in _TWINS.items():
+        if isinstance(refusal, kind):
+            return _as(twin, error)
     return error
 
 

@@ -78,7 +78,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         if fork and max_tasks_per_child is not None:
             raise ValueError("max_tasks_per_child is incompatible with the 'fork' multiprocessing start method")
         self._max_workers = max_workers
-        self._mp_context = mp_context
+        self._context = mp_context
         self._fork = fork
         self._initializer = functools.partial(initializer, *initargs) if initializer is not None else None
         self._max_tasks = max_tasks_per_child
@@ -209,6 +209,12 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
             if all(pid for _, pid, _, _ in workers) or time.monotonic() > latest:
                 return {pid: WorkerView(pid) for _, pid, _, _ in workers if pid}
             time.sleep(0.0005)  # just being forked
+
+    @property
+    def _mp_context(self) -> BaseContext:
+        import multiprocessing
+
+        return self._context or multiprocessing.get_context("spawn")  # what comes nearest to a clean process
 
     @property
     def _broken(self) -> str | bool:

@@ -94,6 +94,7 @@ def _open(
     fork: bool,
     cloud: bool = False,
     idle_after: float = IDLE_SECONDS,
+    authkey: bytes | None = None,
 ) -> _core.Pool:
     executable = None if fork else _executable()
     if executable is None and not fork:
@@ -110,6 +111,7 @@ def _open(
         "state": state,
         "init": init,
         "nesting": _nesting.enter(workers),
+        "authkey": authkey,
     }
     global _at_exit_registered
     if not _at_exit_registered:
@@ -203,7 +205,10 @@ def own_pool(
             from . import _pickling
 
             init = pickle.dumps((_call_pickled, (_pickling.dump_function(initializer, name="initializer"),)), 5)
-        return _open(workers, init, limit, _state.capture(), fork=False, idle_after=FOR_EVER)
+        # Proxies of multiprocessing's managers work in tasks if workers know its key.
+        process = sys.modules.get("multiprocessing.process")
+        authkey = bytes(process.current_process().authkey) if process is not None else None
+        return _open(workers, init, limit, _state.capture(), fork=False, idle_after=FOR_EVER, authkey=authkey)
     from . import _worker
 
     token = next(_tokens)

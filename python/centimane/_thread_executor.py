@@ -145,7 +145,7 @@ def _work(tasks: _core.ThreadTasks) -> None:
 
 
 def _init_failed(error: BaseException) -> None:
-    from concurrent.futures import _base
+    from concurrent.futures import _base  # pyright: ignore[reportPrivateUsage]
 
     _base.LOGGER.critical("Exception in initializer:", exc_info=error)
 

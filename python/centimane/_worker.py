@@ -66,6 +66,10 @@ def set_up(blob: bytes) -> None:
     if how["main"] is not None:
         _become_main(how["main"])
     _state.take(how["state"])
+    if how["authkey"] is not None:
+        import multiprocessing.process
+
+        multiprocessing.process.current_process().authkey = how["authkey"]
     _forget_inherited()
     _remember_home()
     if how["init"] is not None:
@@ -268,6 +272,16 @@ def unreadable(cause: BaseException | None, of_function: bool) -> PayloadError:
     return error
 
 
+def _plain(cause: BaseException) -> BaseException | None:
+    """An exception of Python's own that says the same and surely travels; None for others."""
+    if type(cause).__module__ not in ("builtins", "_pickle"):
+        return None
+    try:
+        return type(cause)(*(part if isinstance(part, (int, str)) else str(part) for part in cause.args))
+    except Exception:  # one with arguments of its own
+        return None
+
+
 def unwritable(value: object, cause: BaseException) -> PayloadError | ResourceLimit:
     """For a result that cannot be pickled, or that there is no memory for."""
     from ._diagnose import refused
@@ -277,4 +291,5 @@ def unwritable(value: object, cause: BaseException) -> PayloadError | ResourceLi
         return cause
     error = refused(value, cause, name="result", stage="write_result")
     error.__cause__ = cause
+    error._refusal = _plain(cause)  # pyright: ignore[reportPrivateUsage]
     return error

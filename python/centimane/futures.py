@@ -25,7 +25,7 @@ from concurrent.futures import (
     Executor,
     InvalidStateError,
     TimeoutError,
-    _base,
+    _base,  # pyright: ignore[reportPrivateUsage]
     as_completed,
     wait,
 )

@@ -54,6 +54,8 @@ class pool {
   [[nodiscard]] std::int64_t zygote_pid() const;
   /// How often a driver found results only because its sleep has a cap: a lost wake-up each, so always 0.
   [[nodiscard]] std::uint64_t missed_bells() const;
+  /// How many workers have died that nobody had asked to leave.
+  [[nodiscard]] std::uint64_t deaths() const;
   /// Blocks of large data that are in use: by tasks under way, by results that are looked into.
   [[nodiscard]] std::uint64_t leases() const;
   /// After a fork by the user, in the child: everything refuses with pool_forked.

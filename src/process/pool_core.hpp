@@ -2,6 +2,7 @@
 // happened. One lock over everything here; it is never held across a large copy, a wait, or a call into a face. Drivers
 // and the supervisor both work here: whoever holds the lock drains, pumps and leaves.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -61,6 +62,7 @@ class pool_core final : public watched {
   [[nodiscard]] std::vector<worker_status> status();
   [[nodiscard]] std::int64_t zygote_pid();
   [[nodiscard]] std::uint64_t missed_bells();
+  [[nodiscard]] std::uint64_t deaths() const noexcept { return deaths_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool usable() const noexcept { return platform::fork_generation() == born_; }
 
   // ---- for ports
@@ -204,6 +206,7 @@ class pool_core final : public watched {
   trouble why_failed_;  ///< of a fleet that has given up: what ends later, killed by us, is no reason
   bool all_gone_ = false;
   std::uint64_t missed_bells_ = 0;
+  std::atomic<std::uint64_t> deaths_{0};
 };
 
 }  // namespace centimane::engine

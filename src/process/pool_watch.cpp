@@ -308,6 +308,8 @@ void pool_core::bury(std::uint32_t w, nanos at) {
     p.end.oom = kills > oom_before_;
     oom_before_ = kills;
   }
+  // A set-up that raises is a failed start; a signal is a death at any time.
+  if (!p.killed_by_us && !p.leaving && (p.up || p.end.signal != 0)) deaths_.fetch_add(1, std::memory_order_relaxed);
   if (p.stack_by != policy::never) collect_stack(w, policy::never);
   if (!p.up) {
     last_failed_start_ = p.end;

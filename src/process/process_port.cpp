@@ -50,6 +50,7 @@ std::uint32_t pool::workers() const { return core_->workers(); }
 std::vector<worker_status> pool::status() const { return core_->status(); }
 std::int64_t pool::zygote_pid() const { return core_->zygote_pid(); }
 std::uint64_t pool::missed_bells() const { return core_->missed_bells(); }
+std::uint64_t pool::deaths() const { return core_->deaths(); }
 std::uint64_t pool::leases() const { return core_->arena()->count().leases; }
 bool pool::usable() const noexcept { return core_->usable(); }
 
@@ -224,7 +225,7 @@ void process_port::wait(nanos until) {
 
 bool process_port::arm(const detail::alarm* to) {
   if (!me_->core.usable()) return to != nullptr;
-  return me_->core.arm(*me_->who, to) && me_->refused.empty();
+  return me_->core.arm(*me_->who, to) && !me_->has_refused();
 }
 
 void process_port::away() {

