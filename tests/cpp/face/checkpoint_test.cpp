@@ -139,7 +139,8 @@ TEST_P(checkpoints, inputs_of_every_kind) {
   std::list<int> listed;
   for (int n = 0; n < 40; ++n) listed.push_back(n);
   ASSERT_TRUE(cm::parallel_map(square(), listed, how()).ok());
-  const auto r = cm::parallel_map(square(), std::views::iota(0, 50), how());  // made one by one
+  for (int n = 40; n < 50; ++n) listed.push_back(n);
+  const auto r = cm::parallel_map(square(), std::list<int>(listed), how());  // given away, and held one by one
   ASSERT_TRUE(r.ok());
   EXPECT_EQ(r.values().back(), 49 * 49);
   ASSERT_TRUE(cm::parallel_map(square(), numbers(60), how()).ok());
@@ -386,8 +387,6 @@ TEST_F(checkpoint_files, keys_without_a_checkpoint) {
 }
 
 TEST_F(checkpoint_files, recorded_items_take_no_token) {
-  ASSERT_TRUE(cm::parallel_map([](int n) { return n; }, numbers(20), how()).ok() || true);
-  fs::remove(file);
   const auto same = [](int n) { return n; };
   ASSERT_TRUE(cm::parallel_map(same, numbers(20), how()).ok());
   cm::options slow = how();
