@@ -8,6 +8,7 @@
 #include "platform/fork_generation.hpp"
 #include "run.hpp"
 #include "ticks.hpp"
+#include "weigh.hpp"
 
 namespace centimane::python {
 namespace {
@@ -107,7 +108,7 @@ engine::pulled job::pull(index at_most) {
   const std::uint64_t chunk = options_.chunk, before = source_.known();
   if (source_.later()) {
     got.later = true;
-    if (!told(PyObject_CallFunction, options_.ask.get(), "K", static_cast<unsigned long long>(at_most * chunk)))
+    if (!told(PyObject_CallFunction, options_.ask.get(), "K", static_cast<unsigned long long>(at_most) * chunk))
       give_up(take_error());
     return got;
   }
@@ -118,6 +119,7 @@ engine::pulled job::pull(index at_most) {
     got.ended = false;
   }
   if (options_.admit) admit_from(before, got);
+  weigh(got, before);
   count_tasks(got);
   if (platform::fork_generation() != born_) throw forked{};
   return got;
@@ -127,6 +129,7 @@ engine::pulled job::arrived(PyObject* list, bool ended, ref error) {
   engine::pulled got;
   const std::uint64_t before = source_.known();
   source_.add(list, outcomes);
+  weigh(got, before);
   got.ended = ended;
   if (error) source_failed(got, std::move(error));
   if (options_.admit) admit_from(before, got);
@@ -145,6 +148,26 @@ void job::source_failed(engine::pulled& got, ref error) {
     got.failed = false;
     got.ended = true;
   }
+}
+
+/// Items from `first` on have come.
+void job::weigh(engine::pulled& got, std::uint64_t first) {
+  got.bytes = 0;
+  if (options_.window_bytes == 0) return;
+  for (std::uint64_t i = first; i < source_.known(); ++i) {
+    const ref item = source_.item(i, outcomes);
+    const std::uint64_t bytes = item ? weight_of(item.get()) : 0;
+    got.bytes += bytes;
+    if (options_.stream) weights_[i / options_.chunk] += bytes;
+  }
+}
+
+std::uint64_t job::take_weight(index task) {
+  const auto found = weights_.find(task);
+  if (found == weights_.end()) return 0;
+  const std::uint64_t bytes = found->second;
+  weights_.erase(found);
+  return bytes;
 }
 
 /// The last task may be a chunk that is not full.

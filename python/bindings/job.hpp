@@ -32,9 +32,10 @@ enum class where : std::uint8_t { nowhere, here, threads, processes, loop };
 
 struct job_options {
   ref function;
-  bool star = false;        ///< the item is a tuple of arguments
-  std::uint64_t chunk = 1;  ///< items a task
-  bool stream = false;      ///< outcomes are taken one by one
+  bool star = false;               ///< the item is a tuple of arguments
+  std::uint64_t chunk = 1;         ///< items a task
+  bool stream = false;             ///< outcomes are taken one by one
+  std::uint64_t window_bytes = 0;  ///< 0: no limit
   nanos deadline = policy::never;
   ref on_result;                     ///< on_result(ItemResult)
   ref on_progress;                   ///< on_progress(done, total), each item
@@ -106,6 +107,9 @@ class job final : public engine::payload, public engine::recorder {
   [[nodiscard]] std::uint64_t result_items() const noexcept { return source_.length().value_or(source_.known()); }
   [[nodiscard]] std::uint64_t chunk() const noexcept { return options_.chunk; }
   [[nodiscard]] bool stream() const noexcept { return options_.stream; }
+  [[nodiscard]] std::uint64_t window_bytes() const noexcept { return options_.window_bytes; }
+  /// Of a stream with a window by bytes: what the task's items held, asked once.
+  [[nodiscard]] std::uint64_t take_weight(index task);
   [[nodiscard]] nanos deadline() const noexcept { return options_.deadline; }
   [[nodiscard]] const run_policies& policies() const noexcept { return options_.policies; }
   /// The error that ends the run: of a callback, of a signal handler.
@@ -155,6 +159,7 @@ class job final : public engine::payload, public engine::recorder {
   void interrupted(ref error);
   void source_failed(engine::pulled& got, ref error);
   void count_tasks(engine::pulled& got);
+  void weigh(engine::pulled& got, std::uint64_t first);
 
   job_options options_;
   source source_;
@@ -168,7 +173,8 @@ class job final : public engine::payload, public engine::recorder {
   std::uint64_t function_id_ = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> attempts_;  ///< of items that took another number than one
   std::uint64_t tasks_known_ = 0;
-  std::vector<index> restored_;                ///< what the checkpoint had of the items that have come
+  std::vector<index> restored_;                       ///< what the checkpoint had of the items that have come
+  std::unordered_map<index, std::uint64_t> weights_;  ///< of a stream's tasks
   std::unordered_set<std::uint64_t> refused_;  ///< items of chunks that could not be pickled: they have their errors
   std::uint64_t done_ = 0;                     ///< items with an outcome
   std::uint64_t last_bar_ = 0;

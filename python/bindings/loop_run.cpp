@@ -34,7 +34,6 @@ void run::hush() {
 double run::turn() {
   return driving([&]() -> double {
     if (finished_) return turn_ended;
-    hush();
     if (job_.policies().stopped()) driver_->stop();
     try {
       for (;;) {

@@ -15,6 +15,7 @@
 #include "process/worker.hpp"
 #include "run.hpp"
 #include "ticks.hpp"
+#include "weigh.hpp"
 #include "worker_side.hpp"
 
 namespace nb = nanobind;
@@ -175,16 +176,17 @@ void make_policies(run_policies* at, std::uint32_t attempts, double backoff, dou
 class run_handle {
  public:
   run_handle(nb::object function, nb::object items, bool star, std::uint64_t chunk, bool stream, bool ordered,
-             std::uint64_t window, double timeout, nb::object on_result, nb::object on_progress, nb::object on_bar,
-             nb::object initializer, nb::object trouble, nb::object rebuild, nb::object rescue, nb::object main_names,
-             nb::object refusal, nb::object ask, long long length_hint, const run_policies& policies, nb::object admit,
-             nb::object keep, nb::object waiting, nb::object keys) {
+             std::uint64_t window, std::uint64_t window_bytes, double timeout, nb::object on_result,
+             nb::object on_progress, nb::object on_bar, nb::object initializer, nb::object trouble, nb::object rebuild,
+             nb::object rescue, nb::object main_names, nb::object refusal, nb::object ask, long long length_hint,
+             const run_policies& policies, nb::object admit, nb::object keep, nb::object waiting, nb::object keys) {
     checked([&] {
       job_options o;
       o.function = ref::borrow(function.ptr());
       o.star = star;
       o.chunk = chunk;
       o.stream = stream;
+      o.window_bytes = window_bytes;
       o.deadline = timeout < 0 ? policy::never : policy::later(monotonic_now(), from_seconds(timeout));
       o.on_result = ref::unless_none(on_result.ptr());
       o.on_progress = ref::unless_none(on_progress.ptr());
@@ -247,6 +249,7 @@ class run_handle {
   int bell() {
     return checked([&] { return run_->bell(); });
   }
+  void hush() { run_->hush(); }
   double turn() {
     return checked([&] { return run_->turn(); });
   }
@@ -332,16 +335,17 @@ NB_MODULE(_core, m) {
            nb::arg("limiter").none(), nb::arg("stop").none());
 
   nb::class_<run_handle>(m, "Run", nb::type_slots(run_slots))
-      .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, double, nb::object,
+      .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, std::uint64_t, double,
                     nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object,
-                    nb::object, long long, const run_policies&, nb::object, nb::object, nb::object, nb::object>(),
+                    nb::object, nb::object, long long, const run_policies&, nb::object, nb::object, nb::object,
+                    nb::object>(),
            nb::kw_only(), nb::arg("function"), nb::arg("items").none(), nb::arg("star"), nb::arg("chunk"),
-           nb::arg("stream"), nb::arg("ordered"), nb::arg("window"), nb::arg("timeout"), nb::arg("on_result").none(),
-           nb::arg("on_progress").none(), nb::arg("on_bar").none(), nb::arg("initializer").none(), nb::arg("trouble"),
-           nb::arg("rebuild"), nb::arg("rescue").none(), nb::arg("main_names").none(), nb::arg("refusal"),
-           nb::arg("ask").none(), nb::arg("length_hint"), nb::arg("policies"), nb::arg("admit").none() = nb::none(),
-           nb::arg("keep").none() = nb::none(), nb::arg("waiting").none() = nb::none(),
-           nb::arg("keys").none() = nb::none())
+           nb::arg("stream"), nb::arg("ordered"), nb::arg("window"), nb::arg("window_bytes"), nb::arg("timeout"),
+           nb::arg("on_result").none(), nb::arg("on_progress").none(), nb::arg("on_bar").none(),
+           nb::arg("initializer").none(), nb::arg("trouble"), nb::arg("rebuild"), nb::arg("rescue").none(),
+           nb::arg("main_names").none(), nb::arg("refusal"), nb::arg("ask").none(), nb::arg("length_hint"),
+           nb::arg("policies"), nb::arg("admit").none() = nb::none(), nb::arg("keep").none() = nb::none(),
+           nb::arg("waiting").none() = nb::none(), nb::arg("keys").none() = nb::none())
       .def("on_this_thread", &run_handle::on_this_thread)
       .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),
@@ -352,6 +356,7 @@ NB_MODULE(_core, m) {
       .def("on_loop", &run_handle::on_loop, nb::kw_only(), nb::arg("slots"), nb::arg("task_timeout"), nb::arg("spawn"),
            nb::arg("cancel"))
       .def("bell", &run_handle::bell)
+      .def("hush", &run_handle::hush)
       .def("turn", &run_handle::turn)
       .def("take", &run_handle::take)
       .def("arrived", &run_handle::arrived, nb::arg("items"), nb::arg("ended"), nb::arg("error").none())
@@ -383,6 +388,8 @@ NB_MODULE(_core, m) {
 
   m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
   m.def("decode", &decode);
+  m.def(
+      "weight_of", [](nb::handle item) { return weight_of(item.ptr()); }, nb::arg("item").none());
   m.def("main_names_in", &names_in);
 }
 

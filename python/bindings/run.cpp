@@ -66,6 +66,7 @@ run::run(job_options options, PyObject* items, index window, bool ordered) : job
   rules_.total = job_.total_tasks();
   rules_.ordered = ordered;
   rules_.deadline = job_.deadline();
+  if (job_.window_bytes() != 0) rules_.window_bytes = job_.window_bytes();
   job_.policies().apply(rules_);
 }
 
@@ -198,9 +199,9 @@ bool run::hand_out(PyObject*& result) {
     shelf::outcome o = job_.outcomes.take(i);
     ref what = ref::steal(o.what);
     if (next_item_ >= std::min((present_.first + 1) * job_.chunk(), job_.known_items())) {
-      ++present_.first;
+      const index task = present_.first++;
       --present_.count;
-      if (!finished_) driver_->consumed(1);
+      if (!finished_) driver_->consumed(1, job_.take_weight(task));
     }
     if (!what) continue;
     result = job_.item_result(i, o);

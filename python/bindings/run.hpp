@@ -43,6 +43,8 @@ class run : public std::enable_shared_from_this<run> {
   void on_loop(index slots, nanos task_timeout, PyObject* spawn, PyObject* cancel);
   /// A descriptor that becomes readable when another thread has news. Open until leave_loop().
   int bell();
+  /// It is not readable any more.
+  void hush();
   static constexpr double turn_waits = -1, turn_ended = -2;
   /// Does what there is to do. Answers one of these, or after how many seconds to come again at the latest: 0 is soon,
   /// with others let in between. Throws as finish() and next() do.
@@ -76,7 +78,6 @@ class run : public std::enable_shared_from_this<run> {
   void conclude();
   bool hand_out(PyObject*& result);
   void silence() noexcept;
-  void hush();
   static void ring(void* me) noexcept;
   template <class Body>
   auto driving(Body body);

@@ -13,6 +13,7 @@ from ._async_carrier import Carrier
 if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from contextvars import ContextVar
     from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
     from ._checkpoint import Key, Version
@@ -52,6 +53,8 @@ if TYPE_CHECKING:
         checkpoint_key: Callable[[Any], Key] | None
         item_key: Callable[[Any], Key] | None
         on_cancel: OnCancel | None
+        context: Iterable[ContextVar[Any]]
+        window_bytes: int | None
 
     class AsyncMapOptions(AsyncOptions, total=False):
         on_result: Callable[[ItemResult[Any]], object] | None
@@ -62,7 +65,6 @@ if TYPE_CHECKING:
         stop: StopToken | None
 
     class AsyncDefaults(AsyncOptions, total=False):
-        executor: AsyncExecutor | None
         on_result: Callable[[ItemResult[Any]], object] | None
 
 
@@ -108,7 +110,7 @@ def _carrier(
                 raise ValueError(f"{name} needs executor='process' or executor='thread': coroutines have no workers")
     source: AsyncIterator[Any] | None = None
     given: Any = items
-    if hasattr(given, "__aiter__") and not isinstance(given, type):
+    if hasattr(given, "__aiter__") and not issubclass(type(given), type):
         source = items.__aiter__()
         given = ()
     # Coroutines are many hands of one thread: to the engine they differ from threads in where an attempt is begun.
@@ -179,6 +181,8 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
     item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
     on_cancel: OnCancel | None = None,
+    context: Iterable[ContextVar[Any]] = (),
+    window_bytes: int | None = None,
 ) -> ParallelResult[Any]:
     """Applies ``fn`` to every item, carried by the running event loop; awaits all outcomes in one ``ParallelResult``.
 
@@ -217,7 +221,7 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
         PayloadError, StartFailed: as ``parallel_map``.
         Exception: what the input or a callback raised.
 
-    Thread safety: any number of runs on any number of loops; each belongs to its loop. Cost: some 10 µs an item for its task;
+    Thread safety: any number of runs on any number of loops; each belongs to its loop. Cost: tens of microseconds an item for its task;
     on threads and processes that of ``parallel_map``, a wake-up of the loop each time that news comes, and one descriptor a run.
     """
     plan, carrier = _carrier(
@@ -248,6 +252,8 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
         item_key=item_key,
         stop=stop,
         on_cancel=on_cancel,
+        context=context,
+        window_bytes=window_bytes,
     )
     return await _collect(plan, carrier)
 
@@ -296,6 +302,8 @@ async def async_parallel_starmap(
     item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
     on_cancel: OnCancel | None = None,
+    context: Iterable[ContextVar[Any]] = (),
+    window_bytes: int | None = None,
 ) -> ParallelResult[Any]:
     """Like ``async_parallel_map``, with ``fn(*item)`` for each item. An item that cannot be unpacked fails alone."""
     plan, carrier = _carrier(
@@ -326,6 +334,8 @@ async def async_parallel_starmap(
         item_key=item_key,
         stop=stop,
         on_cancel=on_cancel,
+        context=context,
+        window_bytes=window_bytes,
     )
     return await _collect(plan, carrier)
 
@@ -374,6 +384,8 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
     item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
     on_cancel: OnCancel | None = None,
+    context: Iterable[ContextVar[Any]] = (),
+    window_bytes: int | None = None,
 ) -> AsyncGenerator[ItemResult[Any], None]:
     """Applies ``fn`` to every item, carried by the running event loop; yields an ``ItemResult`` for each as outcomes come.
 
@@ -428,5 +440,7 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
         item_key=item_key,
         stop=stop,
         on_cancel=on_cancel,
+        context=context,
+        window_bytes=window_bytes,
     )
     return carrier.stream()

@@ -52,8 +52,8 @@ class Carrier:
         self._source = source
         self._stoppable = stoppable
         self._kill = kill
-        self._loop = asyncio.get_running_loop()
-        self._context = contextvars.copy_context()
+        self._loop: asyncio.AbstractEventLoop
+        self._context: contextvars.Context
         self._run: _core.Run | None = None
         self._bar: Bar | None = None
         self._bell = -1
@@ -108,6 +108,8 @@ class Carrier:
             await self._leave()
 
     def _begin(self) -> _core.Run:
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
         plan = self._plan
         for name in ("on_result", "on_progress"):
             callback = getattr(plan, name)
@@ -117,7 +119,7 @@ class Carrier:
         run = self._run = _map._begin(plan, self._bar, self)
         if self._stoppable or plan.executor != "async":
             self._bell = run.bell()
-            self._loop.add_reader(self._bell, self._step)
+            self._loop.add_reader(self._bell, self._heard, run)
         self._ring()
         return run
 
@@ -181,6 +183,10 @@ class Carrier:
         if not self._due and not self._closed:
             self._due = True
             self._loop.call_soon(self._step, context=self._context)
+
+    def _heard(self, run: _core.Run) -> None:
+        run.hush()  # or the loop calls again and again, should this not be the time for a turn
+        self._step()
 
     def _step(self) -> None:
         self._due = False

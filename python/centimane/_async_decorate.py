@@ -10,7 +10,7 @@ from ._async import async_parallel_iter, async_parallel_map, async_parallel_star
 from ._decorate import stands_in_its_module
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Literal, Unpack
 
     from ._async import AsyncDefaults, AsyncMapOptions, AsyncStreamOptions
     from ._result import ItemResult, ParallelResult
@@ -25,6 +25,7 @@ _DEFAULTS = frozenset(
         *("on_progress", "on_result", "progress", "worker_init", "worker_init_args", "max_tasks_per_worker", "start"),
         *("rate_limit", "retry", "max_errors", "on_cancel"),
         *("checkpoint", "checkpoint_version", "checkpoint_key", "item_key"),
+        *("rate_limit", "retry", "max_errors", "on_cancel", "context", "window_bytes"),
     )
 )
 
@@ -32,7 +33,7 @@ _DEFAULTS = frozenset(
 class _Mapped(Generic[R]):
     """The three forms, over some callable and its defaults."""
 
-    _defaults: AsyncDefaults
+    _defaults: dict[str, Any]
 
     def _function(self, options: dict[str, Any]) -> Callable[..., Any]:
         raise NotImplementedError
@@ -79,7 +80,7 @@ class AsyncParallelFunction(_Mapped[R], Generic[P, R]):
 
     __qualname__: str
 
-    def __init__(self, function: Callable[P, Awaitable[R]], defaults: AsyncDefaults) -> None:
+    def __init__(self, function: Callable[P, Awaitable[R]], defaults: Any) -> None:
         self._defaults = defaults
         functools.update_wrapper(self, function)
         self.__wrapped__ = function
@@ -109,7 +110,7 @@ class AsyncParallelFunction(_Mapped[R], Generic[P, R]):
     def __reduce__(self) -> str | tuple[Any, ...]:
         if stands_in_its_module(self):
             return self.__qualname__
-        return AsyncParallelFunction, (self.__wrapped__, self._defaults)
+        return type(self), (self.__wrapped__, self._defaults)
 
     def __repr__(self) -> str:
         return f"<async parallel {self.__wrapped__!r}>"
@@ -127,6 +128,15 @@ class UnaryAsyncParallelFunction(AsyncParallelFunction[[T], R]):
     ) -> AsyncGenerator[ItemResult[R], None]:
         """``async_parallel_iter`` of this function over the items."""
         return super().stream(items, **options)
+
+
+class OffloadedFunction(AsyncParallelFunction[P, R]):
+    """The same for a plain function, which runs on threads or worker processes; called, it is that function."""
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+            ...
 
 
 class AsyncParallelMethod(_Mapped[R]):
@@ -153,10 +163,14 @@ def async_parallel(function: Callable[[T], Awaitable[R]], /) -> UnaryAsyncParall
 @overload
 def async_parallel(function: Callable[P, Awaitable[R]], /) -> AsyncParallelFunction[P, R]: ...
 @overload
-def async_parallel(**defaults: Unpack[AsyncDefaults]) -> _Decorator: ...
+def async_parallel(*, executor: Literal["async"] | None = None, **defaults: Unpack[AsyncDefaults]) -> _Decorator: ...
+@overload
 def async_parallel(
-    function: Callable[..., Any] | None = None, /, **defaults: Unpack[AsyncDefaults]
-) -> AsyncParallelFunction[..., Any] | _Decorator:
+    *, executor: Literal["thread", "process"], **defaults: Unpack[AsyncDefaults]
+) -> _OffloadingDecorator: ...
+def async_parallel(
+    function: Callable[..., Any] | None = None, /, **defaults: Any
+) -> AsyncParallelFunction[..., Any] | _Decorator | _OffloadingDecorator:
     """Gives a coroutine function ``.map(items)``, ``.starmap(items)`` and ``.stream(items)``; called, it works as before.
 
     ::
@@ -176,9 +190,10 @@ def async_parallel(
     unknown = defaults.keys() - _DEFAULTS
     if unknown:
         raise TypeError(f"@async_parallel takes no {', '.join(sorted(unknown))}: give it to the call of map or stream")
-    decorate = _Decorator(defaults)
+    offloads = defaults.get("executor") in ("thread", "process")
+    decorate: Any = (_OffloadingDecorator if offloads else _Decorator)(defaults)
     if function is None:
-        return decorate
+        return decorate  # type: ignore[no-any-return]
     made: AsyncParallelFunction[..., Any] = decorate(function)
     return made
 
@@ -186,7 +201,7 @@ def async_parallel(
 class _Decorator:
     """``@async_parallel(…)``, waiting for its function."""
 
-    def __init__(self, defaults: AsyncDefaults) -> None:
+    def __init__(self, defaults: Any) -> None:
         self._defaults = defaults
 
     @overload
@@ -194,8 +209,23 @@ class _Decorator:
     @overload
     def __call__(self, function: Callable[P, Awaitable[R]]) -> AsyncParallelFunction[P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> AsyncParallelFunction[..., Any]:
-        if isinstance(function, staticmethod):
-            function = function.__func__
-        if not callable(function):  # pyright: ignore[reportUnnecessaryComparison]
-            raise TypeError(f"@async_parallel needs a function, not {type(function).__name__}")
-        return AsyncParallelFunction(function, self._defaults)
+        return AsyncParallelFunction(_plain(function), self._defaults)
+
+
+class _OffloadingDecorator:
+    """``@async_parallel(executor="process", …)``, waiting for a plain function."""
+
+    def __init__(self, defaults: Any) -> None:
+        self._defaults = defaults
+
+    def __call__(self, function: Callable[P, R]) -> OffloadedFunction[P, R]:
+        made: Any = OffloadedFunction(_plain(function), self._defaults)
+        return made  # type: ignore[no-any-return]
+
+
+def _plain(function: Any) -> Any:
+    if isinstance(function, staticmethod):
+        function = function.__func__
+    if not callable(function):
+        raise TypeError(f"@async_parallel needs a function, not {type(function).__name__}")
+    return function

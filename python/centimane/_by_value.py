@@ -40,6 +40,18 @@ _OF_A_MODULE = ("__package__", "__name__", "__path__", "__file__")
 _ATTRIBUTES = ("__name__", "__qualname__", "__module__", "__doc__", "__defaults__", "__kwdefaults__", "__annotations__")
 
 
+def is_context_variable(kind: type) -> bool:
+    """Asked without importing contextvars, which most programs have no use for."""
+    return kind.__name__ == "ContextVar" and kind is getattr(sys.modules.get("_contextvars"), "ContextVar", None)
+
+
+def context_reference(variable: Any) -> Any:
+    """What a pickle has in place of a ``ContextVar``, which has no pickle of its own."""
+    from ._context import reference
+
+    return reference(variable)
+
+
 class Beyond(Exception):
     """Something that must go by value and is no plain function."""
 
@@ -130,6 +142,8 @@ class _Pickler(pickle.Pickler):
             return NotImplemented if _has_name(obj) else self._function(obj)
         if kind is CodeType:
             return self._code(obj)
+        if is_context_variable(kind):
+            return context_reference(obj)
         if kind is CellType:
             if id(obj) not in self._cells:
                 raise Beyond  # what it holds goes with a function, and here is none

@@ -15,7 +15,15 @@ from typing import Any
 import cloudpickle
 
 from . import _functions
-from ._by_value import FRESH, PROTOCOL, MainGlobals, findable, source_without_file
+from ._by_value import (
+    FRESH,
+    PROTOCOL,
+    MainGlobals,
+    context_reference,
+    findable,
+    is_context_variable,
+    source_without_file,
+)
 
 
 def _code(
@@ -40,6 +48,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
         kind: type = type(obj)
         if self._fresh_locks and kind in FRESH:
             return FRESH[kind], ()
+        if is_context_variable(kind):
+            return context_reference(obj)
         if kind is types.CodeType:
             # cloudpickle forgets where code comes from.
             make, arguments, *_ = self.dispatch_table[kind](obj)

@@ -12,6 +12,7 @@ from ._map import parallel_iter, parallel_map, parallel_starmap
 
 if TYPE_CHECKING:
     import os
+    from contextvars import ContextVar
 
     from ._checkpoint import Key, Version
     from ._limiter import Limiter
@@ -49,6 +50,8 @@ class _Options(TypedDict, total=False):
     checkpoint_version: Version | None
     checkpoint_key: Callable[[Any], Key] | None
     item_key: Callable[[Any], Key] | None
+    context: Iterable[ContextVar[Any]]
+    window_bytes: int | None
 
 
 class _MapOptions(_Options, total=False):

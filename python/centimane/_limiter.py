@@ -3,13 +3,75 @@
 from __future__ import annotations
 
 import time
+from _thread import RLock, allocate_lock
+from collections import deque
 
 from . import _core
 from ._policies import RateLimit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
     from typing import NoReturn
+
+
+class _Waiting:
+    """A place in the line, of a thread: it sleeps on a lock until it is at the head."""
+
+    def __init__(self) -> None:
+        self._turn = allocate_lock()
+        self._turn.acquire()
+
+    def wake(self) -> None:
+        self._turn.release()
+
+    def sleep(self, seconds: float) -> bool:
+        return self._turn.acquire(timeout=min(seconds, 1e6))
+
+
+class _WaitingInLoop:
+    """A place in the line, of a task: it awaits a future of its loop."""
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self._loop = loop
+        self.turn: Future[None] = loop.create_future()
+
+    def wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._come)
+
+    def _come(self) -> None:
+        if not self.turn.done():
+            self.turn.set_result(None)
+
+
+class _Line:
+    """Who waits for a limiter's token, first come, first served: only the head asks for one, and sleeps until there is one."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()  # a signal handler of the thread that holds it may wait too
+        self._places: deque[_Waiting | _WaitingInLoop] = deque()
+        self.born = _core.fork_generation()
+
+    @property
+    def length(self) -> int:
+        return len(self._places)
+
+    def join(self, place: _Waiting | _WaitingInLoop) -> bool:
+        """True: it is at the head already, and will not be woken."""
+        with self._lock:
+            self._places.append(place)
+            return self._places[0] is place
+
+    def leave(self, place: _Waiting | _WaitingInLoop) -> None:
+        with self._lock:
+            was_head = self._places[0] is place
+            self._places.remove(place)
+            while was_head and self._places:
+                try:
+                    self._places[0].wake()
+                    return
+                except RuntimeError:  # its loop is closed: nobody is there
+                    self._places.popleft()
 
 
 class Limiter:
@@ -18,8 +80,8 @@ class Limiter:
     Args:
         rate_limit: a ``RateLimit``, or a number of starts a second.
 
-    A run takes a token when an attempt starts. Who waits sleeps until the moment when a token will be there; waiters are not queued,
-    so under contention the rate holds, not an order. A limiter belongs to its process and cannot be pickled.
+    A run takes a token when an attempt starts. Who waits by ``wait`` or ``wait_async`` stands in one line, first come, first served, and
+    sleeps until the moment when there will be a token; runs take theirs beside it. A limiter belongs to its process and cannot be pickled.
 
     Thread safety: any thread, any event loop. Cost: a fraction of a microsecond a token.
     """
@@ -29,6 +91,7 @@ class Limiter:
             rate_limit = RateLimit(rate_limit)
         self._rate_limit = rate_limit
         self._core = _core.Limiter(between=rate_limit.between, burst=rate_limit.burst)
+        self._waiting = _Line()
 
     @property
     def rate_limit(self) -> RateLimit:
@@ -44,24 +107,49 @@ class Limiter:
         """Takes a token, waiting for it.
 
         Args:
-            timeout: seconds; None: no limit. A wait that would be longer is not begun.
+            timeout: seconds; None: no limit. A wait for a token that would be longer is not begun.
 
         Returns:
             False: no token within ``timeout``; none was taken.
         """
+        line = self._line()
+        if line.length == 0 and self._core.take() == 0:
+            return True
         until = None if timeout is None else time.monotonic() + timeout
-        while (delay := self._core.take()) > 0:
-            if until is not None and time.monotonic() + delay > until:
+        place = _Waiting()
+        at_head = line.join(place)
+        try:
+            if not at_head and not place.sleep(1e6 if until is None else max(0.0, until - time.monotonic())):
                 return False
-            time.sleep(delay)
-        return True
+            while (delay := self._core.take()) > 0:
+                if until is not None and time.monotonic() + delay > until:
+                    return False
+                time.sleep(delay)
+            return True
+        finally:
+            line.leave(place)
 
     async def wait_async(self) -> None:
-        """The same in an event loop. Cancelled while it waits, it has taken none."""
-        from asyncio import sleep
+        """The same in an event loop, in the same line. Cancelled while it waits, it has taken none."""
+        line = self._line()
+        if line.length == 0 and self._core.take() == 0:
+            return
+        from asyncio import get_running_loop, sleep
 
-        while (delay := self._core.take()) > 0:
-            await sleep(delay)
+        place = _WaitingInLoop(get_running_loop())
+        at_head = line.join(place)
+        try:
+            if not at_head:
+                await place.turn
+            while (delay := self._core.take()) > 0:
+                await sleep(delay)
+        finally:
+            line.leave(place)
+
+    def _line(self) -> _Line:
+        if self._waiting.born != _core.fork_generation():
+            self._waiting = _Line()  # those who waited are not in this copy of the process
+        return self._waiting
 
     def pause(self, seconds: float) -> None:
         """No token before ``seconds`` from now, for nobody: what a service that throttles asks for. The longest pause holds."""

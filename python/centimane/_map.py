@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextvars import ContextVar
     from typing import Any, Literal, TypeVar
 
     from ._async_carrier import Carrier
@@ -45,6 +46,7 @@ class _Plan:
         "admission",
         "admitted",
         "chunk",
+        "context",
         "executor",
         "function",
         "init",
@@ -61,6 +63,7 @@ class _Plan:
         "task_timeout",
         "timeout",
         "window",
+        "window_bytes",
         "workers",
     )
 
@@ -86,6 +89,8 @@ class _Plan:
         start: Start,
         policies: _core.Policies,
         admission: Callable[[], Admission] | None,
+        context: tuple[ContextVar[Any], ...],
+        window_bytes: int,
     ) -> None:
         self.function = function
         self.items = items
@@ -107,6 +112,8 @@ class _Plan:
         self.policies = policies
         self.admission = admission
         self.admitted: Admission | None = None
+        self.context = context
+        self.window_bytes = window_bytes
 
     def let_go(self) -> None:
         """The run is over: its checkpoint, if it has one, is there for others."""
@@ -171,6 +178,8 @@ def _plan(
     checkpoint_version: Version | None = None,
     checkpoint_key: Callable[[Any], Key] | None = None,
     item_key: Callable[[Any], Key] | None = None,
+    context: Iterable[ContextVar[Any]] = (),
+    window_bytes: int | None = None,
 ) -> _Plan:
     if not callable(function):
         raise TypeError(f"the function must be callable, not {type(function).__name__}")
@@ -248,7 +257,19 @@ def _plan(
         start=start or "zygote",
         policies=policies,
         admission=admission,
+        context=_variables(context) if context else (),
+        window_bytes=0 if window_bytes is None else _whole("window_bytes", window_bytes),
     )
+
+
+def _variables(context: Any) -> tuple[ContextVar[Any], ...]:
+    from contextvars import ContextVar
+
+    found: tuple[Any, ...] = tuple(context) if hasattr(context, "__iter__") else ()
+    for kind in [type(variable) for variable in found] or [type(context)]:
+        if not found or kind is not ContextVar:
+            raise TypeError(f"context must be a list of ContextVar, such as [var], not {kind.__name__}")
+    return found
 
 
 def _policies(
@@ -320,6 +341,7 @@ def _begin(plan: _Plan, bar: Bar | None, loop: Carrier | None = None) -> _core.R
         stream=plan.stream,
         ordered=plan.ordered,
         window=plan.window,
+        window_bytes=plan.window_bytes,
         timeout=-1.0 if plan.timeout is None else plan.timeout,
         on_result=plan.on_result,
         on_progress=plan.on_progress,
@@ -364,17 +386,22 @@ def _processes_for(plan: _Plan) -> tuple[_core.Pool, bytes, bytes]:
     """The plan's pool, its function as its workers will read it, and this process's state if they have another one."""
     from . import _pickling, _processes
 
+    function = plan.function
+    if plan.context:
+        from . import _context
+
+        function = _context.carry(function, plan.context)
     kind = (b"S" if plan.star else b"C") if plan.chunk > 1 else (b"*" if plan.star else b"c")
     if plan.start == "fork":
-        pool, function = _processes.forked_pool(plan.workers, plan.init, plan.max_tasks, plan.function)
-        return pool, kind + function, b""
+        pool, blob = _processes.forked_pool(plan.workers, plan.init, plan.max_tasks, function)
+        return pool, kind + blob, b""
     init = None
     if plan.init is not None:
         init = _pickling.dumps((_call_pickled, (_pickling.dump_function(plan.init, name="worker_init"),)))
     # Writing a function that needs cloudpickle takes as long as starting an interpreter: both go on at once.
-    light = _pickling.dump_lightly(plan.function)
+    light = _pickling.dump_lightly(function)
     pool, state = _processes.warm_pool(plan.workers, init, plan.max_tasks, cloud=light is None)
-    return pool, kind + (light or _pickling.dump_by_cloud(plan.function)), state
+    return pool, kind + (light or _pickling.dump_by_cloud(function)), state
 
 
 def _call_pickled(function: bytes) -> None:
@@ -489,6 +516,8 @@ def parallel_map(
     checkpoint_version: Version | None = None,
     checkpoint_key: Callable[[T], Key] | None = None,
     item_key: Callable[[T], Key] | None = None,
+    context: Iterable[ContextVar[Any]] = (),
+    window_bytes: int | None = None,
 ) -> ParallelResult[R]:
     """Applies ``fn`` to every item in parallel; answers all outcomes, in the order of the input.
 
@@ -527,6 +556,10 @@ def parallel_map(
             reordered. Keys must differ.
         item_key: ``item_key(item)`` (a str, int or bytes) names the item in ``ItemResult.key`` and in errors. Called once an item, here, when
             it is taken from the input.
+        context: ``ContextVar`` objects whose present values the function is to see in worker processes, where each call has a copy. On
+            threads the caller's whole context is there anyway. A value must be picklable.
+        window_bytes: the same as ``window_size`` by the bytes of what was read from an iterator; one item alone may exceed it. An item
+            counts with its data (``nbytes``, the length of text and bytes), else with ``sys.getsizeof``, containers with what they hold.
         start: processes only: "zygote" (default: workers come from a clean process) or "fork" (copies of this process, for functions
             that cannot be pickled; unsafe if this process has threads).
 
@@ -576,6 +609,8 @@ def parallel_map(
             checkpoint_version=checkpoint_version,
             checkpoint_key=checkpoint_key,
             item_key=item_key,
+            context=context,
+            window_bytes=window_bytes,
         )
     )
 
@@ -607,6 +642,8 @@ def parallel_starmap(
     checkpoint_version: Version | None = None,
     checkpoint_key: Callable[[Any], Key] | None = None,
     item_key: Callable[[Any], Key] | None = None,
+    context: Iterable[ContextVar[Any]] = (),
+    window_bytes: int | None = None,
 ) -> ParallelResult[R]:
     """Like ``parallel_map``, with ``fn(*item)`` for each item.
 
@@ -641,6 +678,8 @@ def parallel_starmap(
             checkpoint_version=checkpoint_version,
             checkpoint_key=checkpoint_key,
             item_key=item_key,
+            context=context,
+            window_bytes=window_bytes,
         )
     )
 
@@ -672,6 +711,8 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
     checkpoint_version: Version | None = None,
     checkpoint_key: Callable[[T], Key] | None = None,
     item_key: Callable[[T], Key] | None = None,
+    context: Iterable[ContextVar[Any]] = (),
+    window_bytes: int | None = None,
 ) -> Iterator[ItemResult[R]]:
     """Applies ``fn`` to every item in parallel; yields an ``ItemResult`` for each as outcomes come. Memory: one window.
 
@@ -723,5 +764,7 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
             checkpoint_version=checkpoint_version,
             checkpoint_key=checkpoint_key,
             item_key=item_key,
+            context=context,
+            window_bytes=window_bytes,
         )
     )

@@ -126,18 +126,25 @@ def test_a_window_bounds_what_is_pulled() -> None:
 
 def test_an_idle_source_is_never_touched_and_a_pull_under_way_is_cancelled() -> None:
     ended: list[str] = []
-
-    async def source() -> AsyncIterator[int]:
-        try:
-            yield 1
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            ended.append("cancelled")
-            raise
+    token = StopToken()
 
     async def main() -> None:
-        result = await async_parallel_map(async_square, source(), timeout=0.05)
-        assert result.timed_out
+        pulling = asyncio.Event()
+
+        async def source() -> AsyncIterator[int]:
+            try:
+                yield 1
+                pulling.set()
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ended.append("cancelled")
+                raise
+
+        async def work(i: int) -> int:
+            await pulling.wait()
+            return i
+
+        result = await async_parallel_map(work, source(), stop=token, on_result=lambda _: token.stop())
         assert result.successes() == [(0, 1)]
 
     run(main)
@@ -192,10 +199,16 @@ def test_a_limit_holds_back_starts() -> None:
         started.append(i)
 
     limiter = Limiter(RateLimit(1, "hour", burst=3))
-    result = run(lambda: async_parallel_map(note, range(5), rate_limit=limiter, timeout=0.05))
-    assert result.timed_out
+    token = StopToken()
+
+    def stop(item: ItemResult[None]) -> None:
+        if item.index == 2:
+            token.stop()
+
+    result = run(lambda: async_parallel_map(note, range(5), rate_limit=limiter, stop=token, on_result=stop))
+    assert result.status is RunStatus.CANCELLED
     assert started == [0, 1, 2]
-    assert [type(error) for _, error in result.failures()] == [TimedOut, TimedOut]
+    assert [type(error) for _, error in result.failures()] == [Cancelled, Cancelled]
 
 
 def test_too_many_failures_end_it() -> None:
@@ -591,7 +604,7 @@ def test_leaving_a_stream_early_ends_it(executor: Any) -> None:
 
 def test_a_stream_past_its_timeout_raises() -> None:
     async def main() -> None:
-        stream = async_parallel_iter(asyncio.sleep, [0, 1000], timeout=0.3)
+        stream = async_parallel_iter(asyncio.sleep, [0, 1000], timeout=2)
         first = await anext(stream)
         assert first.index == 0
         with pytest.raises(TimedOut):
@@ -661,6 +674,30 @@ def test_what_is_no_input_is_refused(items: Any) -> None:
         run(lambda: async_parallel_map(async_square, items))
 
 
-def test_outside_a_loop_it_says_so() -> None:
-    with pytest.raises(RuntimeError, match="no running event loop"):
-        async_parallel_iter(async_square, [1])
+def test_a_stream_may_be_made_before_its_loop_runs() -> None:
+    stream = async_parallel_iter(async_square, [3])
+
+    async def main() -> None:
+        assert [item.value async for item in stream] == [9]
+
+    run(main)
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+def test_a_slow_callback_does_not_make_the_loop_spin(executor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from centimane._async_carrier import Carrier
+
+    heard = 0
+    plain = Carrier._heard
+
+    def count(*arguments: Any) -> None:
+        nonlocal heard
+        heard += 1
+        plain(*arguments)
+
+    async def slow(_: ItemResult[int]) -> None:
+        await asyncio.sleep(0.05)
+
+    monkeypatch.setattr(Carrier, "_heard", count)
+    run(lambda: async_parallel_map(square, range(4), executor=executor, workers=2, on_result=slow))
+    assert heard <= 100  # a descriptor that stays readable is told thousands of times

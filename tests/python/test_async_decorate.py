@@ -25,7 +25,7 @@ async def power(base: int, exponent: int) -> int:
 
 
 @async_parallel(executor="process", workers=1)
-def cube(x: int) -> Any:
+def cube(x: int) -> int:
     return x**3
 
 
@@ -66,6 +66,7 @@ def test_the_three_forms() -> None:
         assert list(await power.starmap([(2, 3), (3, 2)])) == [8, 9]
         assert [item.value async for item in square.stream(range(4), ordered=True)] == [0, 1, 4, 9]
         assert list(await cube.map(range(4))) == [0, 1, 8, 27]
+        assert cube(3) == 27
 
     run(main)
 
