@@ -12,10 +12,12 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <type_traits>
 
 #include "centimane/checkpoint.hpp"
 #include "centimane/errors.hpp"
+#include "centimane/events.hpp"
 #include "centimane/executor.hpp"
 #include "centimane/numbers.hpp"
 #include "centimane/progress.hpp"
@@ -85,13 +87,17 @@ struct map_options {
   count max_tasks_per_worker = 0;                        ///< a worker process is replaced after that many; 0: never
   std::optional<centimane::checkpoint> checkpoint = {};  ///< goes on where an earlier run of the same work ended
   centimane::item_key item_key = {};                     ///< names items: in item_result::key and in the checkpoint
+  bool insights = false;   ///< takes times for result.insights(): four looks at the clock an attempt
+  std::string trace = {};  ///< a file for the run's timeline, as Perfetto and Chrome's tracing read it
+  std::function<void(const event&)> on_event = {};  ///< on the calling thread; what it throws ends the run
 
   /// One `options` serves runs of every result type.
   template <class U>
   requires(std::is_void_v<R> && !std::is_void_v<U>) operator map_options<U>() const {
-    return {executor,     workers, chunk_size, rate_limit, retry,       task_timeout, timeout,     window_size,
-            window_bytes, ordered, max_errors, stop,       on_progress, {},           worker_init, max_tasks_per_worker,
-            checkpoint,   item_key};
+    return {
+        executor,     workers,  chunk_size, rate_limit, retry,       task_timeout, timeout,     window_size,
+        window_bytes, ordered,  max_errors, stop,       on_progress, {},           worker_init, max_tasks_per_worker,
+        checkpoint,   item_key, insights,   trace,      on_event};
   }
 };
 using options = map_options<>;

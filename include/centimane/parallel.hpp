@@ -54,7 +54,9 @@ parallel_result<R> run_map(F&& f, Rng&& items, const map_options<R>& how) {
   policy::status end = run.finish();
   work.rethrow_callback_error();
   work.rethrow_source_error();
-  return work.result(run.known(), run.not_started(), end);
+  parallel_result<R> result = work.result(run.known(), run.not_started(), end);
+  result.describe(run.insights());
+  return result;
 }
 }  // namespace detail
 

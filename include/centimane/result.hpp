@@ -21,6 +21,7 @@
 
 #include "centimane/detail/cells.hpp"
 #include "centimane/errors.hpp"
+#include "centimane/insights.hpp"
 
 namespace centimane {
 inline namespace v0 {
@@ -141,6 +142,8 @@ class result_base {
   /// In index order. Items that a truncated run did not begin are among them, as cancelled, timed_out or aborted.
   [[nodiscard]] const std::vector<failure>& failures() const& noexcept { return failures_; }
   [[nodiscard]] std::vector<failure> failures() && { return std::move(failures_); }
+  /// Where the run's time went: times are there if `.insights` asked for them. See insights.hpp.
+  [[nodiscard]] const centimane::insights& insights() const noexcept { return insights_; }
   /// Throws exception_group unless ok().
   void raise_on_failure() const {
     if (!ok()) throw_group(size_, status_, failures_);
@@ -151,12 +154,20 @@ class result_base {
   result_base(std::size_t size, run_status status, std::vector<failure> failures) noexcept
       : size_(size), status_(status), failures_(std::move(failures)) {}
   result_base(result_base&& other) noexcept
-      : size_(std::exchange(other.size_, 0)), status_(other.status_), failures_(std::move(other.failures_)) {}
+      : size_(std::exchange(other.size_, 0)),
+        status_(other.status_),
+        failures_(std::move(other.failures_)),
+        insights_(std::move(other.insights_)) {}
   result_base& operator=(result_base&&) = delete;
 
   std::size_t size_ = 0;
   run_status status_ = run_status::completed;
   std::vector<failure> failures_;
+  centimane::insights insights_;
+
+ public:
+  /// For runs.
+  void describe(centimane::insights&& what) noexcept { insights_ = std::move(what); }
 };
 
 }  // namespace detail
@@ -247,6 +258,7 @@ class [[nodiscard]] parallel_result<void> : public detail::result_base {
     size_ = std::exchange(other.size_, 0);
     status_ = other.status_;
     failures_ = std::move(other.failures_);
+    insights_ = std::move(other.insights_);
     return *this;
   }
   [[nodiscard]] success_view<void> successes() const& noexcept { return {nullptr, size_, failures_}; }

@@ -13,6 +13,7 @@
 
 #include "centimane/detail/carrier.hpp"
 #include "centimane/detail/map_payload.hpp"
+#include "centimane/insights.hpp"
 #include "centimane/result.hpp"
 
 namespace centimane {
@@ -28,6 +29,7 @@ class stream_core {
   /// threw.
   virtual item_result<R>* next() = 0;
   [[nodiscard]] virtual run_status status() const = 0;
+  [[nodiscard]] virtual centimane::insights insights() const = 0;
 };
 
 template <class F, class Rng, class R>
@@ -70,6 +72,7 @@ class stream_run final : public stream_core<R> {
     return &*now_;
   }
   run_status status() const override { return static_cast<run_status>(run_.status()); }
+  centimane::insights insights() const override { return run_.insights(); }
 
  private:
   map_payload<F, Rng, R, paged_sink<R>> work_;
@@ -113,6 +116,8 @@ class [[nodiscard]] stream {
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
   /// How the run ended, once the loop has.
   [[nodiscard]] run_status status() const { return core_->status(); }
+  /// Where the time goes, so far; of an ended run as it was at its end. See insights.hpp.
+  [[nodiscard]] centimane::insights insights() const { return core_->insights(); }
 
   explicit stream(std::unique_ptr<detail::stream_core<R>> core) noexcept : core_(std::move(core)) {}
 

@@ -530,6 +530,45 @@ bool job::note(index task, std::uint64_t items) {
   return !stopping();
 }
 
+std::optional<engine::watch::wishes> job::watchers() {
+  if (!options_.insights && options_.trace.empty() && !options_.on_event) return std::nullopt;
+  engine::watch::wishes all;
+  all.trace = options_.trace;
+  if (options_.on_event) all.hook = [this](const engine::happening& what) { return tell_event(what); };
+  return all;
+}
+
+bool job::heard(const engine::word& what) {
+  if (closed_ || !options_.on_word) return true;
+  const ref done = ref::steal(user_call([&] {
+    return PyObject_CallFunction(
+        options_.on_word.get(), "iy#Ki", static_cast<int>(what.kind), reinterpret_cast<const char*>(what.text.data()),
+        static_cast<Py_ssize_t>(what.text.size()), static_cast<unsigned long long>(first_item(what.item)), what.worker);
+  }));
+  if (!done) give_up(take_error());
+  if (platform::fork_generation() != born_) throw forked{};
+  return !stopping();
+}
+
+bool job::tell_event(const engine::happening& what) {
+  const auto seconds = [](nanos t) { return static_cast<double>(t) * 1e-9; };
+  const bool attempt = what.what == engine::happening::attempt_ended;
+  const int how = what.what == engine::happening::run_ended ? static_cast<int>(what.end) : static_cast<int>(what.how);
+  if (stopping() && what.what != engine::happening::run_ended) return false;
+  // The last word is told even if the run ends by an error, which is not covered by one of its own.
+  const ref done = ref::steal(user_call([&] {
+    return PyObject_CallFunction(options_.on_event.get(), "idddKKIiLiOiid", static_cast<int>(what.what),
+                                 seconds(what.at), seconds(attempt ? what.times.opened : what.from),
+                                 seconds(what.until), static_cast<unsigned long long>(what.item),
+                                 static_cast<unsigned long long>(what.count), static_cast<unsigned int>(what.attempt),
+                                 what.worker, static_cast<long long>(what.pid), how, what.final ? Py_True : Py_False,
+                                 what.signal, what.exit_code, seconds(what.times.ran - what.times.running));
+  }));
+  if (!done) give_up(take_error());
+  if (platform::fork_generation() != born_) throw forked{};  // the hook forked, and this is the child
+  return !stopping();
+}
+
 void job::last_progress() {
   if (!options_.on_bar) return;
   const long long total = options_.length_hint >= 0 ? options_.length_hint : static_cast<long long>(source_.known());
@@ -542,7 +581,10 @@ bool job::settled(index task, bool ok, std::uint32_t attempt, int) {
   if (attempt > 1) attempts_[task] = attempt;  // policies on items have no chunks
   if (!ok && options_.waiting) drop_key(options_.waiting.get(), task);
   if (options_.chunk > 1) {
-    for (std::uint64_t i = first_item(task); i < end_item(task); ++i) outcomes.drop_item(i);
+    for (std::uint64_t i = first_item(task); i < end_item(task); ++i) {
+      outcomes.drop_item(i);
+      if (!outcomes.get(i).ok) ++failed_;
+    }
   } else {
     outcomes.drop_item(task);
   }
@@ -592,6 +634,11 @@ void job::check_patience() {
       throw abandoned{};
     }
   }
+}
+
+index job::items_in(index first, index n) const {
+  if (options_.chunk == 1) return n;
+  return std::min(first_item(first + n), source_.known()) - std::min(first_item(first), source_.known());
 }
 
 std::string job::describe(index task) const {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -15,6 +16,7 @@
 #include "centimane/detail/recorder.hpp"
 #include "codec.hpp"
 #include "policies.hpp"
+#include "run/watch.hpp"
 #include "shelf.hpp"
 #include "source.hpp"
 
@@ -47,10 +49,14 @@ struct job_options {
   ref ask;                           ///< ask(n): further items of an async source are wanted
   ref refusal;                       ///< goes in a chunk in place of an item that cannot be pickled
   // A checkpoint, item keys: see job_checkpoint.cpp. All null without them.
-  ref admit;    ///< admit(index, item) -> None or (value,): the item has come; what the checkpoint has of it
-  ref keep;     ///< keep([(index, value), …]): writes values to the checkpoint
-  ref waiting;  ///< {index: …}: what the checkpoint remembers of items that have no value yet
-  ref keys;     ///< {index: key}, filled by admit
+  ref admit;              ///< admit(index, item) -> None or (value,): the item has come; what the checkpoint has of it
+  ref keep;               ///< keep([(index, value), …]): writes values to the checkpoint
+  ref waiting;            ///< {index: …}: what the checkpoint remembers of items that have no value yet
+  ref keys;               ///< {index: key}, filled by admit
+  bool insights = false;  ///< times are taken
+  std::string trace;      ///< where it is to be written; empty: none
+  ref on_event;           ///< on_event(…): see centimane.events.teller
+  ref on_word;            ///< on_word(kind, bytes, item, worker): see centimane._hear
   long long length_hint = -1;  ///< for on_progress: len() of a source that is pulled all the same
   run_policies policies;
 };
@@ -74,6 +80,7 @@ class job final : public engine::payload, public engine::recorder {
   bool settled_values(index first, index n, int worker) override;
   [[nodiscard]] bool wants_each() const override { return each_; }
   bool idle(void (*sleep)(void*), void* context) override;
+  [[nodiscard]] index items_in(index first, index n) const override;
   [[nodiscard]] std::string describe(index task) const override;
 
   // ---- engine::recorder, where there is a checkpoint
@@ -112,6 +119,13 @@ class job final : public engine::payload, public engine::recorder {
   [[nodiscard]] std::uint64_t take_weight(index task);
   [[nodiscard]] nanos deadline() const noexcept { return options_.deadline; }
   [[nodiscard]] const run_policies& policies() const noexcept { return options_.policies; }
+  /// What those who watch the run are told; nothing if nobody does.
+  [[nodiscard]] std::optional<engine::watch::wishes> watchers();
+  /// What a task in another process has said. False: the run stops.
+  bool heard(const engine::word& what);
+  /// Items with an outcome; of these, without a value, where tasks are chunks (else the engine knows).
+  [[nodiscard]] std::uint64_t done() const noexcept { return done_; }
+  [[nodiscard]] std::uint64_t failed_in_chunks() const noexcept { return failed_; }
   /// The error that ends the run: of a callback, of a signal handler.
   [[nodiscard]] const ref& error() const noexcept { return error_; }
   [[nodiscard]] bool timed_out() const noexcept { return timed_out_; }
@@ -148,6 +162,7 @@ class job final : public engine::payload, public engine::recorder {
   bool refuse_items(index task, PyObject* list);
   void fail_task(index task, const ref& error, float seconds);
   [[nodiscard]] ref rebuilt(PyObject* record, std::uint64_t item) const;
+  bool tell_event(const engine::happening& what);
   bool decode_chunk(index task, reader in, float seconds);
   bool note(index task, std::uint64_t items);
   /// Borrowed; null if it has none.
@@ -177,6 +192,7 @@ class job final : public engine::payload, public engine::recorder {
   std::unordered_map<index, std::uint64_t> weights_;  ///< of a stream's tasks
   std::unordered_set<std::uint64_t> refused_;  ///< items of chunks that could not be pickled: they have their errors
   std::uint64_t done_ = 0;                     ///< items with an outcome
+  std::uint64_t failed_ = 0;                   ///< of these, in chunks, without a value
   std::uint64_t last_bar_ = 0;
   int interrupts_ = 0;
   nanos grace_until_ = policy::never;

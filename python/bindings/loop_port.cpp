@@ -7,7 +7,14 @@ namespace centimane::python {
 
 void loop_port::start(index first, index n, std::uint32_t attempt) {
   for (index item = first; item < first + n; ++item) {
-    under_way_[item] = {attempt, ticks()};
+    int slot = used_;
+    if (free_.empty()) {
+      ++used_;
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+    }
+    under_way_[item] = {attempt, ticks(), monotonic_now(), slot};
     const ref argument = work_.item(item);
     const ref made = argument ? ref::steal(user_call([&] {
       return PyObject_CallFunction(spawn_.get(), "OKI", argument.get(), static_cast<unsigned long long>(item),
@@ -23,7 +30,8 @@ void loop_port::ended(index item, end how, ref what) {
   if (found == under_way_.end()) return;
   const begun was = found->second;
   under_way_.erase(found);
-  over o{item, was.attempt, how, {}, {}};
+  free_.push_back(was.slot);
+  over o{item, was.attempt, how, was.from, monotonic_now(), was.slot, {}, {}};
   if (how == end::value || how == end::error) {
     o.verdict = work_.take_outcome(item, how == end::value, std::move(what), seconds_between(was.tick, ticks()));
   } else if (how == end::overtime) {
@@ -44,7 +52,8 @@ bool loop_port::collect(engine::events& to) {
   if (ended_.empty()) return false;
   for (const over& o : std::exchange(ended_, {})) {
     if (o.how == end::value || o.how == end::error) {
-      to.invoked(o.item, o.attempt, 0, o.verdict);
+      to.timed({o.from, o.from, o.to, o.to});
+      to.invoked(o.item, o.attempt, o.slot, o.verdict);
       continue;
     }
     engine::trouble why;
@@ -52,6 +61,7 @@ bool loop_port::collect(engine::events& to) {
     why.where = engine::stage::run;
     why.limit = limit_;
     why.stack = o.stack;
+    why.began = o.from;
     to.lost(o.item, o.attempt, why);
   }
   return true;

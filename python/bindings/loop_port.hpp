@@ -34,11 +34,15 @@ class loop_port final : public engine::port {
   struct begun {
     std::uint32_t attempt;
     std::uint64_t tick;
+    nanos from;
+    int slot;  ///< what a worker is elsewhere: attempts at once have each its own
   };
   struct over {
     index item;
     std::uint32_t attempt;
     end how;
+    nanos from, to;
+    int slot;
     engine::verdict verdict;
     std::string stack;
   };
@@ -47,6 +51,8 @@ class loop_port final : public engine::port {
   const nanos limit_;
   ref spawn_, cancel_;
   std::unordered_map<index, begun> under_way_;
+  std::vector<int> free_;  ///< slots that were used and are free again
+  int used_ = 0;           ///< slots that were ever used
   std::vector<over> ended_;
 };
 

@@ -12,8 +12,10 @@
 #include "item_result.hpp"
 #include "pickle_names.hpp"
 #include "platform/fork_generation.hpp"
+#include "platform/new_file.hpp"
 #include "process/worker.hpp"
 #include "run.hpp"
+#include "stream.hpp"
 #include "ticks.hpp"
 #include "weigh.hpp"
 #include "worker_side.hpp"
@@ -179,6 +181,7 @@ class run_handle {
              std::uint64_t window, std::uint64_t window_bytes, double timeout, nb::object on_result,
              nb::object on_progress, nb::object on_bar, nb::object initializer, nb::object trouble, nb::object rebuild,
              nb::object rescue, nb::object main_names, nb::object refusal, nb::object ask, long long length_hint,
+             bool insights, const nb::bytes& trace, nb::object on_event, nb::object on_word,
              const run_policies& policies, nb::object admit, nb::object keep, nb::object waiting, nb::object keys) {
     checked([&] {
       job_options o;
@@ -205,6 +208,10 @@ class run_handle {
       o.refusal = ref::borrow(refusal.ptr());
       o.ask = ref::unless_none(ask.ptr());
       o.length_hint = length_hint;
+      o.insights = insights;
+      o.trace.assign(trace.c_str(), trace.size());
+      o.on_event = ref::unless_none(on_event.ptr());
+      o.on_word = ref::unless_none(on_word.ptr());
       o.policies = policies;
       o.admit = ref::unless_none(admit.ptr());
       o.keep = ref::unless_none(keep.ptr());
@@ -235,6 +242,11 @@ class run_handle {
   }
   nb::object collect(nb::handle not_run) {
     PyObject* all = run_->collect(not_run.ptr());
+    if (all == nullptr) throw nb::python_error();
+    return nb::steal(all);
+  }
+  [[nodiscard]] nb::object insights() const {
+    PyObject* all = run_->insights();
     if (all == nullptr) throw nb::python_error();
     return nb::steal(all);
   }
@@ -337,13 +349,14 @@ NB_MODULE(_core, m) {
   nb::class_<run_handle>(m, "Run", nb::type_slots(run_slots))
       .def(nb::init<nb::object, nb::object, bool, std::uint64_t, bool, bool, std::uint64_t, std::uint64_t, double,
                     nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object, nb::object,
-                    nb::object, nb::object, long long, const run_policies&, nb::object, nb::object, nb::object,
-                    nb::object>(),
+                    nb::object, nb::object, long long, bool, const nb::bytes&, nb::object, nb::object,
+                    const run_policies&, nb::object, nb::object, nb::object, nb::object>(),
            nb::kw_only(), nb::arg("function"), nb::arg("items").none(), nb::arg("star"), nb::arg("chunk"),
            nb::arg("stream"), nb::arg("ordered"), nb::arg("window"), nb::arg("window_bytes"), nb::arg("timeout"),
            nb::arg("on_result").none(), nb::arg("on_progress").none(), nb::arg("on_bar").none(),
            nb::arg("initializer").none(), nb::arg("trouble"), nb::arg("rebuild"), nb::arg("rescue").none(),
            nb::arg("main_names").none(), nb::arg("refusal"), nb::arg("ask").none(), nb::arg("length_hint"),
+           nb::arg("insights"), nb::arg("trace"), nb::arg("on_event").none(), nb::arg("on_word").none(),
            nb::arg("policies"), nb::arg("admit").none() = nb::none(), nb::arg("keep").none() = nb::none(),
            nb::arg("waiting").none() = nb::none(), nb::arg("keys").none() = nb::none())
       .def("on_this_thread", &run_handle::on_this_thread)
@@ -352,6 +365,8 @@ NB_MODULE(_core, m) {
            nb::arg("state"), nb::arg("task_timeout"))
       .def("finish", &run_handle::finish)
       .def("collect", &run_handle::collect, nb::arg("not_run"))
+      .def("insights", &run_handle::insights)
+      .def("trace_trouble", [](const run_handle& r) { return r.get().trace_trouble(); })
       .def("close", &run_handle::close)
       .def("on_loop", &run_handle::on_loop, nb::kw_only(), nb::arg("slots"), nb::arg("task_timeout"), nb::arg("spawn"),
            nb::arg("cancel"))
@@ -364,6 +379,10 @@ NB_MODULE(_core, m) {
       .def("leave_loop", &run_handle::leave_loop, nb::arg("kill"))
       .def_prop_ro("status", &run_handle::status);
 
+  PyObject* stream = make_stream_type();
+  if (stream == nullptr) throw nb::python_error();
+  m.attr("Stream") = nb::steal(stream);
+
   m.def("set_item_result", [](nb::handle type) {
     if (!prepare_item_result(type.ptr())) throw nb::python_error();
   });
@@ -375,11 +394,24 @@ NB_MODULE(_core, m) {
   m.def("forget_hands", [] { forget_hands(); });
   m.def("fork_generation", [] { return platform::fork_generation(); });
 
+  m.def("expect_writable", [](const nb::bytes& path) {
+    checked([&] { platform::new_file refused_or_dropped(std::string(path.c_str(), path.size())); });
+  });
   m.def("cpu_count", [] { return centimane::cpu_count(); });
   m.def("serve_zygote", [](int socket, long driver) { checked([&] { serve_zygote_here(socket, driver); }); });
   m.def("crash_text", [] { return engine::crash_text(); });
   m.def("stop_requested", [] { return engine::stop_requested(); });
   m.def("soft_stop_due", [] { return engine::soft_stop_due(); });
+  m.def("may_tell", [] { return engine::may_tell(); });
+  m.def("tell", [](int kind, const nb::bytes& text) {
+    const auto what = view(text);
+    const auto as = static_cast<std::uint8_t>(kind);
+    if (engine::tell_driver(as, what, false)) return true;
+    without_gil others;
+    return engine::tell_driver(as, what, true);
+  });
+  m.attr("LONGEST_WORD") = engine::longest_word;
+  m.def("text_waits", [] { text_waits(); });
   m.def("stack_signal", [] { return engine::stack_signal(); });
   m.def("stop_signal", [] { return engine::stop_signal(); });
   m.def("face_writes_stacks", [] { engine::face_writes_stacks(); });

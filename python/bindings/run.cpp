@@ -9,6 +9,7 @@
 #include "platform/fork_generation.hpp"
 #include "thread/crew.hpp"
 #include "ticks.hpp"
+#include "watching.hpp"
 
 namespace centimane::python {
 namespace {
@@ -68,6 +69,7 @@ run::run(job_options options, PyObject* items, index window, bool ordered) : job
   rules_.deadline = job_.deadline();
   if (job_.window_bytes() != 0) rules_.window_bytes = job_.window_bytes();
   job_.policies().apply(rules_);
+  if (auto wishes = job_.watchers()) eyes_.emplace(std::move(*wishes));
 }
 
 void run::begin(where executor, std::uint64_t function_id, index workers) {
@@ -76,7 +78,9 @@ void run::begin(where executor, std::uint64_t function_id, index workers) {
   job_.cut_off = [this] {
     if (driver_) driver_->stop(true);
   };
-  driver_ = std::make_unique<engine::driver>(job_, *port_, rules_, job_.records() ? &job_ : nullptr);
+  driver_ = std::make_unique<engine::driver>(job_, *port_, rules_, job_.records() ? &job_ : nullptr,
+                                             eyes_ ? &*eyes_ : nullptr);
+  if (executor == where::processes) driver_->listen([this](const engine::word& what) { return job_.heard(what); });
   if (job_.policies().stopped()) driver_->stop();
 }
 
@@ -158,6 +162,10 @@ void run::conclude() {
 
 /// Lets go of the executor. abandon: hands may still be at work; the last of them takes the rest down.
 void run::leave(bool abandon) {
+  if (driver_ && !finished_) {
+    driver_->left(status_ == policy::status::completed ? policy::status::stopped : status_);
+    last_ = driver_->look();
+  }
   finished_ = true;
   job_.close();
   job_.define = {};
@@ -209,6 +217,13 @@ bool run::hand_out(PyObject*& result) {
     return true;
   }
   return false;
+}
+
+PyObject* run::insights() const {
+  centimane::insights now = finished_ || driver_ == nullptr ? last_ : driver_->look();
+  now.items = static_cast<std::size_t>(job_.done());
+  if (job_.chunk() > 1) now.failed = static_cast<std::size_t>(job_.failed_in_chunks());
+  return as_tuple(now);
 }
 
 PyObject* run::next() {

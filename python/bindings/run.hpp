@@ -2,6 +2,7 @@
 // between them.
 #pragma once
 #include <memory>
+#include <optional>
 
 #include "job.hpp"
 #include "platform/event_fd.hpp"
@@ -37,6 +38,12 @@ class run : public std::enable_shared_from_this<run> {
   /// float32, negative where nothing ran, attempts where there were more than one. `not_run`: what stands for items
   /// that were never begun.
   PyObject* collect(PyObject* not_run);
+
+  /// Where the time went, so far: as_tuple(). Any time between the calls; null with the error indicator set.
+  [[nodiscard]] PyObject* insights() const;
+
+  /// Why there is no trace, or empty.
+  [[nodiscard]] std::string trace_trouble() const { return eyes_ ? eyes_->trouble() : std::string(); }
 
   // ---- on an event loop: finish() and next() with the sleeping left to the loop
   /// Attempts are tasks of the loop: spawn(item, index, attempt) makes one, cancel() cancels all.
@@ -87,6 +94,7 @@ class run : public std::enable_shared_from_this<run> {
   const detail::alarm alarm_{ring, this};
   const index window_;
   policy::rules rules_;
+  std::optional<engine::watch> eyes_;
   std::unique_ptr<engine::port> port_;
   engine::process_port* processes_ = nullptr;
   loop_port* tasks_ = nullptr;
@@ -95,6 +103,7 @@ class run : public std::enable_shared_from_this<run> {
   std::uint64_t next_item_ = 0;      ///< of its first one
   bool busy_ = false, finished_ = false;
   policy::status status_ = policy::status::completed;
+  centimane::insights last_;  ///< once it has ended
 };
 
 /// What every entry does: refuses a second thread, turns what comes through the driver into one of our ends.

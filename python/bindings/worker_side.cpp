@@ -15,6 +15,8 @@ namespace {
 /// Tasks in a row after which the user's other threads get the GIL even if no Python code asks for it.
 constexpr std::uint32_t tasks_a_turn = 256;
 
+bool text_is_waiting = false;
+
 std::string text_of(PyObject* object) {
   ref text = ref::steal(PyObject_Str(object));
   Py_ssize_t n = 0;
@@ -107,6 +109,14 @@ std::string python_servant::try_set_up(reader how) {
 void python_servant::tell(const char* method) {
   ref done = ref::steal(PyObject_CallMethod(worker_.get(), method, nullptr));
   if (!done) PyErr_WriteUnraisable(worker_.get());
+}
+
+/// ok: no error is set.
+void python_servant::end_lines(bool ok) {
+  text_is_waiting = false;
+  ref error = ok ? ref() : take_error();
+  tell("end_lines");
+  if (error) put_error_back(std::move(error));
 }
 
 void python_servant::define(std::uint64_t id, reader blob) {
@@ -203,6 +213,7 @@ engine::verdict python_servant::run(std::uint64_t definition, std::uint32_t, rea
   argument = ref();  // its end is user code too
   const std::uint64_t to = ticks();
   mark.writing();
+  if (text_is_waiting) end_lines(static_cast<bool>(value));
   const float seconds = seconds_between(from, to);
   if (!value) return failed(out, begin, seconds, take_error());
   out.raw(seconds);
@@ -241,6 +252,8 @@ void python_servant::tear_down() {
   known_.clear();
   leave();
 }
+
+void text_waits() noexcept { text_is_waiting = true; }
 
 engine::zygote_hooks python_hooks() { return {fork_python, live_as_worker}; }
 

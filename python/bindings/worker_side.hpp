@@ -50,6 +50,7 @@ class python_servant final : public engine::servant {
   ref call(blob_kind kind, PyObject* function, PyObject* argument) const;
   std::string try_set_up(reader how);
   void tell(const char* method);
+  void end_lines(bool ok);
 
   ref worker_, run_chunk_, describe_, unreadable_, unwritable_, salvage_, rescue_;
   std::unordered_map<std::uint64_t, definition_entry> known_;
@@ -57,6 +58,9 @@ class python_servant final : public engine::servant {
   PyThreadState* state_ = nullptr;                                          ///< while the GIL is given away
   std::uint32_t since_leave_ = 0;
 };
+
+/// Tasks of Python's have printed text that has no end of line yet: at the end of this one `end_lines` is to be called.
+void text_waits() noexcept;
 
 /// The zygote's whole life, on its only thread, with the GIL. Returns when the driver is gone.
 void serve_zygote_here(int socket, long driver_pid);

@@ -21,9 +21,11 @@ __all__ = [
     "CheckpointError",
     "CheckpointInfo",
     "Error",
+    "Insights",
     "ItemResult",
     "Limiter",
     "NestingError",
+    "ParallelIterator",
     "ParallelResult",
     "PayloadError",
     "PoolClosed",
@@ -33,11 +35,13 @@ __all__ = [
     "ResourceLimit",
     "Retry",
     "RunStatus",
+    "SlowItem",
     "StartFailed",
     "StopToken",
     "TaskTimeout",
     "TimedOut",
     "WorkerDied",
+    "WorkerInsights",
     "async_parallel",
     "async_parallel_iter",
     "async_parallel_map",
@@ -72,6 +76,8 @@ if TYPE_CHECKING:
         TimedOut,
         WorkerDied,
     )
+    from ._insights import Insights, SlowItem, WorkerInsights
+    from ._iterator import ParallelIterator
     from ._limiter import Limiter
     from ._map import parallel_iter, parallel_map, parallel_starmap
     from ._policies import RateLimit, Retry
@@ -80,13 +86,17 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CheckpointInfo": "_checkpoint_info",
+    "Insights": "_insights",
     "ItemResult": "_result",
     "Limiter": "_limiter",
+    "ParallelIterator": "_iterator",
     "ParallelResult": "_result",
     "RateLimit": "_policies",
     "Retry": "_policies",
     "RunStatus": "_result",
+    "SlowItem": "_insights",
     "StopToken": "_stop",
+    "WorkerInsights": "_insights",
     "async_parallel": "_async_decorate",
     "async_parallel_iter": "_async",
     "async_parallel_map": "_async",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ._policies import RateLimit, Retry
     from ._result import ItemResult, ParallelResult
     from ._stop import StopToken
+    from .events import Event
 
     T = TypeVar("T")
     R = TypeVar("R")
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
         checkpoint_version: Version | None
         checkpoint_key: Callable[[Any], Key] | None
         item_key: Callable[[Any], Key] | None
+        insights: bool
+        trace: str | os.PathLike[str] | None
+        on_event: Callable[[Event], object] | None
         on_cancel: OnCancel | None
         context: Iterable[ContextVar[Any]]
         window_bytes: int | None
@@ -180,6 +184,9 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
     checkpoint_key: Callable[[Any], Key] | None = None,
     item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
+    insights: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Event], object] | None = None,
     on_cancel: OnCancel | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
@@ -251,6 +258,9 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
         checkpoint_key=checkpoint_key,
         item_key=item_key,
         stop=stop,
+        insights=insights,
+        trace=trace,
+        on_event=on_event,
         on_cancel=on_cancel,
         context=context,
         window_bytes=window_bytes,
@@ -301,6 +311,9 @@ async def async_parallel_starmap(
     checkpoint_key: Callable[[Any], Key] | None = None,
     item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
+    insights: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Event], object] | None = None,
     on_cancel: OnCancel | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
@@ -333,6 +346,9 @@ async def async_parallel_starmap(
         checkpoint_key=checkpoint_key,
         item_key=item_key,
         stop=stop,
+        insights=insights,
+        trace=trace,
+        on_event=on_event,
         on_cancel=on_cancel,
         context=context,
         window_bytes=window_bytes,
@@ -383,6 +399,9 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
     checkpoint_key: Callable[[Any], Key] | None = None,
     item_key: Callable[[Any], Key] | None = None,
     stop: StopToken | None = None,
+    insights: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Event], object] | None = None,
     on_cancel: OnCancel | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
@@ -439,6 +458,9 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
         checkpoint_key=checkpoint_key,
         item_key=item_key,
         stop=stop,
+        insights=insights,
+        trace=trace,
+        on_event=on_event,
         on_cancel=on_cancel,
         context=context,
         window_bytes=window_bytes,

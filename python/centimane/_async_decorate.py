@@ -23,7 +23,7 @@ _DEFAULTS = frozenset(
     (
         *("executor", "concurrency", "workers", "window_size", "batch_size", "chunksize", "timeout", "task_timeout"),
         *("on_progress", "on_result", "progress", "worker_init", "worker_init_args", "max_tasks_per_worker", "start"),
-        *("rate_limit", "retry", "max_errors", "on_cancel"),
+        *("rate_limit", "retry", "max_errors", "insights", "trace", "on_event", "on_cancel"),
         *("checkpoint", "checkpoint_version", "checkpoint_key", "item_key"),
         *("rate_limit", "retry", "max_errors", "on_cancel", "context", "window_bytes"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from ._map import parallel_iter, parallel_map, parallel_starmap
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
 
     from ._checkpoint import Key, Version
+    from ._iterator import ParallelIterator
     from ._limiter import Limiter
     from ._map import Executor, Start
     from ._policies import RateLimit, Retry
     from ._result import ItemResult, ParallelResult
     from ._stop import StopToken
+    from .events import Event
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +54,9 @@ class _Options(TypedDict, total=False):
     item_key: Callable[[Any], Key] | None
     context: Iterable[ContextVar[Any]]
     window_bytes: int | None
+    insights: bool
+    trace: str | os.PathLike[str] | None
+    on_event: Callable[[Event], object] | None
 
 
 class _MapOptions(_Options, total=False):
@@ -101,7 +106,7 @@ class _Mapped(Generic[R]):
         how = self._with_defaults(options)
         return parallel_starmap(self._function(how), items, **how)
 
-    def stream(self, items: Iterable[Any], **options: Unpack[_StreamOptions]) -> Iterator[ItemResult[R]]:
+    def stream(self, items: Iterable[Any], **options: Unpack[_StreamOptions]) -> ParallelIterator[R]:
         """``parallel_iter``: outcomes as they come. The decorator's ``timeout`` and ``on_result`` are about maps and not used here."""
         how = self._with_defaults(options, without=("timeout", "on_result"))
         return parallel_iter(self._function(how), items, **how)
@@ -156,7 +161,7 @@ class UnaryParallelFunction(ParallelFunction[[T], R]):
         """``parallel_map`` of this function over the items."""
         return super().map(items, **options)
 
-    def stream(self, items: Iterable[T], **options: Unpack[_StreamOptions]) -> Iterator[ItemResult[R]]:
+    def stream(self, items: Iterable[T], **options: Unpack[_StreamOptions]) -> ParallelIterator[R]:
         """``parallel_iter`` of this function over the items."""
         return super().stream(items, **options)
 

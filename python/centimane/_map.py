@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
     from ._async_carrier import Carrier
     from ._checkpoint import Admission, Key, Version
+    from ._iterator import ParallelIterator
     from ._limiter import Limiter
     from ._policies import RateLimit, Retry
     from ._progress import Bar
     from ._result import ItemResult, ParallelResult
     from ._stop import StopToken
+    from .events import Event
 
     T = TypeVar("T")
     R = TypeVar("R")
@@ -50,8 +52,10 @@ class _Plan:
         "executor",
         "function",
         "init",
+        "insights",
         "items",
         "max_tasks",
+        "on_event",
         "on_progress",
         "on_result",
         "ordered",
@@ -62,6 +66,7 @@ class _Plan:
         "stream",
         "task_timeout",
         "timeout",
+        "trace",
         "window",
         "window_bytes",
         "workers",
@@ -91,6 +96,9 @@ class _Plan:
         admission: Callable[[], Admission] | None,
         context: tuple[ContextVar[Any], ...],
         window_bytes: int,
+        insights: bool,
+        trace: bytes,
+        on_event: Callable[[Event], object] | None,
     ) -> None:
         self.function = function
         self.items = items
@@ -114,6 +122,9 @@ class _Plan:
         self.admitted: Admission | None = None
         self.context = context
         self.window_bytes = window_bytes
+        self.insights = insights
+        self.trace = trace
+        self.on_event = on_event
 
     def let_go(self) -> None:
         """The run is over: its checkpoint, if it has one, is there for others."""
@@ -180,6 +191,9 @@ def _plan(
     item_key: Callable[[Any], Key] | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
+    insights: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Event], object] | None = None,
 ) -> _Plan:
     if not callable(function):
         raise TypeError(f"the function must be callable, not {type(function).__name__}")
@@ -192,6 +206,7 @@ def _plan(
     for name, callback in (
         ("on_progress", on_progress),
         ("on_result", on_result),
+        ("on_event", on_event),
         ("worker_init", worker_init),
         ("checkpoint_key", checkpoint_key),
         ("item_key", item_key),
@@ -204,6 +219,8 @@ def _plan(
     window_size = window_size if window_size is not None else batch_size
     if worker_init_args and worker_init is None:
         raise ValueError("worker_init_args needs worker_init")
+    if insights is not True and insights is not False:
+        raise TypeError(f"insights must be True or False, not {insights!r}")
     here = sequential or executor == "sequential"
     in_order = here or (executor == "thread" and workers == 1)
     if executor != "process" and not here:
@@ -259,6 +276,9 @@ def _plan(
         admission=admission,
         context=_variables(context) if context else (),
         window_bytes=0 if window_bytes is None else _whole("window_bytes", window_bytes),
+        insights=insights,
+        trace=b"" if trace is None else _file_path("trace", trace),
+        on_event=on_event,
     )
 
 
@@ -270,6 +290,18 @@ def _variables(context: Any) -> tuple[ContextVar[Any], ...]:
         if not found or kind is not ContextVar:
             raise TypeError(f"context must be a list of ContextVar, such as [var], not {kind.__name__}")
     return found
+
+
+def _file_path(name: str, value: object) -> bytes:
+    import os
+
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        raise TypeError(f"{name} must be a path, not {type(value).__name__}")
+    path = os.fsencode(value)  # pyright: ignore[reportUnknownArgumentType]
+    if not path or b"\0" in path:
+        raise ValueError(f"{name} must be the path of a file, not {value!r}")
+    _core.expect_writable(path)  # a stream begins later, and should not fail then
+    return path
 
 
 def _policies(
@@ -354,6 +386,10 @@ def _begin(plan: _Plan, bar: Bar | None, loop: Carrier | None = None) -> _core.R
         refusal=Refused,
         ask=None if loop is None else loop.ask,
         length_hint=length,
+        insights=plan.insights,
+        trace=plan.trace,
+        on_event=None if plan.on_event is None else _teller(plan.on_event),
+        on_word=_hear,
         policies=plan.policies,
         admit=None if admission is None else admission.admit,
         keep=admission.keep if admission is not None and admission.recording else None,
@@ -380,6 +416,19 @@ def _begin(plan: _Plan, bar: Bar | None, loop: Carrier | None = None) -> _core.R
             plan.init()
         run.on_this_thread()
     return run
+
+
+def _hear(kind: int, what: bytes, item: int, worker: int) -> None:
+    """What a task in a worker process has printed or logged."""
+    from ._hear import deliver
+
+    deliver(kind, what, item, worker)
+
+
+def _teller(on_event: Callable[[Event], object]) -> Callable[..., None]:
+    from .events import teller
+
+    return teller(on_event)
 
 
 def _processes_for(plan: _Plan) -> tuple[_core.Pool, bytes, bytes]:
@@ -429,6 +478,8 @@ def _collect(plan: _Plan) -> ParallelResult[Any]:
         except BaseException:
             run.close()
             raise
+        finally:
+            _warn_of_trace(run)
     finally:
         if bar is not None:
             bar.close()
@@ -452,11 +503,22 @@ def _outcomes(plan: _Plan, run: _core.Run, ended: int) -> ParallelResult[Any]:
     else:
         not_run = Cancelled("the item was not run: its run was stopped")
     values, failures, durations, attempts = run.collect(not_run)
+    insights = run.insights()
     run.close()
     if failures and len(failures) == len(values):
         _raise_if_nothing_started(failures)
     keys = None if plan.admitted is None else plan.admitted.keys
-    return ParallelResult(values, failures, status=status, durations=durations, attempts=attempts, keys=keys)
+    return ParallelResult(
+        values, failures, status=status, durations=durations, attempts=attempts, keys=keys, insights=insights
+    )
+
+
+def _warn_of_trace(run: _core.Run) -> None:
+    trouble = run.trace_trouble()
+    if trouble:
+        import warnings
+
+        warnings.warn(f"there is no trace of a run: {trouble}", RuntimeWarning, stacklevel=4)
 
 
 def _raise_if_nothing_started(failures: dict[int, BaseException]) -> None:
@@ -474,16 +536,25 @@ def _input_length(items: Any) -> int | None:
         return None
 
 
-def _stream(plan: _Plan) -> Iterator[ItemResult[Any]]:
+def _stream(plan: _Plan) -> ParallelIterator[Any]:
     """A stream: begun at the first ``next``, ended when it is exhausted, closed or dropped."""
+    from ._iterator import ParallelIterator
+
+    begun: list[_core.Run] = []
+    return ParallelIterator(_items_of(plan, begun), begun)
+
+
+def _items_of(plan: _Plan, begun: list[_core.Run]) -> Iterator[ItemResult[Any]]:
     bar = _bar(plan)
     run = None
     try:
         run = _begin(plan, bar)
+        begun.append(run)
         yield from run
     finally:
         if run is not None:
             run.close()
+            _warn_of_trace(run)
         if bar is not None:
             bar.close()
         plan.let_go()
@@ -518,6 +589,9 @@ def parallel_map(
     item_key: Callable[[T], Key] | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
+    insights: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Event], object] | None = None,
 ) -> ParallelResult[R]:
     """Applies ``fn`` to every item in parallel; answers all outcomes, in the order of the input.
 
@@ -560,6 +634,11 @@ def parallel_map(
             threads the caller's whole context is there anyway. A value must be picklable.
         window_bytes: the same as ``window_size`` by the bytes of what was read from an iterator; one item alone may exceed it. An item
             counts with its data (``nbytes``, the length of text and bytes), else with ``sys.getsizeof``, containers with what they hold.
+        insights: takes the times of every attempt for ``result.insights``; by default that counts items and knows the slowest.
+        trace: a file for the run's timeline, as Perfetto (ui.perfetto.dev) and Chrome's tracing read it: a track for each worker and
+            for this thread, a slice for each attempt. It appears when the run has ended, however it ends.
+        on_event: ``on_event(event)`` on this thread for what happens: attempts, retries, workers that start, die and are replaced, timeouts;
+            see ``centimane.events``.
         start: processes only: "zygote" (default: workers come from a clean process) or "fork" (copies of this process, for functions
             that cannot be pickled; unsafe if this process has threads).
 
@@ -568,6 +647,7 @@ def parallel_map(
 
     Raises:
         TypeError, ValueError: a bad argument, before any work starts.
+        OSError: ``trace`` cannot be written, before any work starts.
         PayloadError: the function cannot be pickled.
         StartFailed: no worker could start; the message has what it wrote.
         CheckpointError: the checkpoint is in use, damaged, no checkpoint, or holds another function's, version's or program's results; a value
@@ -611,6 +691,9 @@ def parallel_map(
             item_key=item_key,
             context=context,
             window_bytes=window_bytes,
+            insights=insights,
+            trace=trace,
+            on_event=on_event,
         )
     )
 
@@ -644,6 +727,9 @@ def parallel_starmap(
     item_key: Callable[[Any], Key] | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
+    insights: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Event], object] | None = None,
 ) -> ParallelResult[R]:
     """Like ``parallel_map``, with ``fn(*item)`` for each item.
 
@@ -680,6 +766,9 @@ def parallel_starmap(
             item_key=item_key,
             context=context,
             window_bytes=window_bytes,
+            insights=insights,
+            trace=trace,
+            on_event=on_event,
         )
     )
 
@@ -713,7 +802,10 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
     item_key: Callable[[T], Key] | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
-) -> Iterator[ItemResult[R]]:
+    insights: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Event], object] | None = None,
+) -> ParallelIterator[R]:
     """Applies ``fn`` to every item in parallel; yields an ``ItemResult`` for each as outcomes come. Memory: one window.
 
     Args:
@@ -730,6 +822,8 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
         TypeError, ValueError: a bad argument, at the call.
         TimedOut: the timeout has passed.
         Exception: what the input or the callback raised, after the outcomes that were there before it.
+
+    The iterator has ``insights``, while it runs and afterwards, and ``close()``.
 
     Thread safety: the iterator belongs to one thread at a time. Cost: as ``parallel_map``, and some 0.2 µs an item for its
     ``ItemResult``.
@@ -766,5 +860,8 @@ def parallel_iter(  # noqa: D417  # the parameters that both have are described 
             item_key=item_key,
             context=context,
             window_bytes=window_bytes,
+            insights=insights,
+            trace=trace,
+            on_event=on_event,
         )
     )

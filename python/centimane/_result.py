@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, Generic, NoReturn, TypeVar, overload
 
+    from ._insights import Insights
+
     R = TypeVar("R")
 else:
     R = "R"
@@ -138,7 +140,7 @@ class ParallelResult(Generic[R]):
     Immutable; may be read by any number of threads.
     """
 
-    __slots__ = ("_attempts", "_durations", "_failures", "_keys", "_status", "_values")
+    __slots__ = ("_attempts", "_durations", "_failures", "_insights", "_keys", "_status", "_values")
 
     def __init__(
         self,
@@ -149,6 +151,7 @@ class ParallelResult(Generic[R]):
         durations: bytes | None = None,
         attempts: dict[int, int] | None = None,
         keys: dict[int, str | int | bytes] | None = None,
+        insights: tuple[Any, ...] | None = None,
     ) -> None:
         self._values: list[R | None] = values if isinstance(values, list) else list(values)
         self._failures = failures or {}
@@ -156,6 +159,7 @@ class ParallelResult(Generic[R]):
         self._durations = durations
         self._attempts = attempts or {}
         self._keys = keys or {}
+        self._insights = insights
 
     @property
     def status(self) -> RunStatus:
@@ -181,6 +185,16 @@ class ParallelResult(Generic[R]):
     def aborted(self) -> bool:
         """Was the run cut short because too many items failed?"""
         return self._status is RunStatus.ABORTED
+
+    @property
+    def insights(self) -> Insights:
+        """Where the run's time went: who had how many items, and which took longest. With ``insights=True`` also how long each worker
+        was busy, idle, starting and serialising. Cost: made when it is asked for; O(n) to find the slowest.
+        """
+        from ._insights import NOTHING, insights_of
+
+        durations = None if self._durations is None else memoryview(self._durations).cast("f")
+        return insights_of(self._insights or NOTHING, durations)
 
     def values(self) -> list[R]:
         """All values, in the order of the input. Raises as ``raise_on_failure`` does. Cost: a copy of the list."""
@@ -264,6 +278,7 @@ class ParallelResult(Generic[R]):
             self._durations,
             self._attempts,
             self._keys,
+            self._insights,
         )
 
     def __repr__(self) -> str:
@@ -281,5 +296,8 @@ def _parallel_result(
     durations: bytes | None,
     attempts: dict[int, int],
     keys: dict[int, str | int | bytes] | None = None,
+    insights: tuple[Any, ...] | None = None,
 ) -> ParallelResult[Any]:
-    return ParallelResult(values, failures, status=status, durations=durations, attempts=attempts, keys=keys)
+    return ParallelResult(
+        values, failures, status=status, durations=durations, attempts=attempts, keys=keys, insights=insights
+    )

@@ -23,6 +23,17 @@ def _warning_filters() -> Any:
     return _warnings
 
 
+def _log_levels(logging: Any) -> tuple[int, int, dict[str, tuple[int, bool]]]:
+    """What decides which records are made: the root's level, what is disabled, and the loggers with a word of their own."""
+    manager = logging.root.manager
+    named = {
+        name: (logger.level, bool(logger.disabled))
+        for name, logger in tuple(manager.loggerDict.items())
+        if isinstance(logger, logging.Logger) and (logger.level or logger.disabled)
+    }
+    return logging.root.level, manager.disable, named
+
+
 def capture() -> bytes:
     """The state of this process, as workers will have it. Equal states give equal bytes. Cost: some tens of microseconds."""
     try:
@@ -37,7 +48,7 @@ def capture() -> bytes:
         "argv": list(getattr(sys, "argv", ())),
         "recursion": sys.getrecursionlimit(),
         "digits": sys.get_int_max_str_digits(),
-        "log_level": logging.root.level if logging is not None else None,
+        "logging": _log_levels(logging) if logging is not None else None,
     }
     try:
         filters = pickle.dumps(_warning_filters().filters, 5)
@@ -65,10 +76,12 @@ def take(blob: bytes) -> None:
             os.environ[name] = value
     sys.setrecursionlimit(state["recursion"])
     sys.set_int_max_str_digits(state["digits"])
-    if state["log_level"] is not None:
+    if state["logging"] is not None:
         import logging
 
-        logging.root.setLevel(state["log_level"])
+        from ._output import take_levels
+
+        take_levels(logging, state["logging"])
     if state["warnings"] is not None:
         here = _warning_filters()
         try:

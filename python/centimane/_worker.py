@@ -7,7 +7,7 @@ import faulthandler
 import os
 import sys
 
-from . import _core, _nesting, _state
+from . import _core, _nesting, _output, _state
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def set_up(blob: bytes) -> None:
     _nesting.depth, _nesting.siblings = how["nesting"]
     if how["main"] is not None:
         _become_main(how["main"])
+    _output.take_streams()
     _state.take(how["state"])
     if how["authkey"] is not None:
         import multiprocessing.process
@@ -120,6 +121,11 @@ def idle() -> None:
     os.umask(_umask)
     if signal.getsignal(_core.stop_signal()) is not _stop_task:
         signal.signal(_core.stop_signal(), _stop_task)
+
+
+def end_lines() -> None:
+    """The task has printed something without an end of line."""
+    _output.end_lines()
 
 
 def tear_down() -> None:

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <variant>
 
 #include "centimane/thread_pool.hpp"
+#include "face/events.hpp"
+#include "face/log.hpp"
 #include "face/pool_access.hpp"
 #include "face/warm_pools.hpp"
 #include "platform/clock.hpp"
@@ -72,13 +75,25 @@ policy::rules rules_of(const run_request& how, policy::limiter* limit) {
 
 struct carrier::parts {
   std::optional<policy::limiter> limit;
+  std::optional<engine::watch> eyes;
   std::unique_ptr<engine::port> where;
   std::optional<engine::driver> drive;
+  bool on_processes = false;
 };
 
 carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_unique<parts>()) {
   parts& p = *parts_;
   p.limit = limiter_of(how);
+  if (how.insights || !how.trace.empty() || how.on_event) {
+    engine::watch::wishes wishes;
+    wishes.trace = how.trace;
+    if (how.on_event) {
+      wishes.hook = [&work, tell = how.on_event](const engine::happening& what) {
+        return work.tell_user([&] { tell(event_of(what)); });
+      };
+    }
+    p.eyes.emplace(std::move(wishes));
+  }
   const bool in_order =
       how.executor.which() == executor::kind::sequential ||
       (how.executor.which() == executor::kind::thread && how.workers == 1 && how.executor.pool() == nullptr);
@@ -111,9 +126,14 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
       port->depth(2);  // workers that run far ahead of what is recorded would lose it with the driver
     }
     work.defined_as(port->define(blob.view()));
+    p.on_processes = true;
     p.where = std::move(port);
   }
-  p.drive.emplace(work, *p.where, rules_of(how, p.limit ? &*p.limit : nullptr), work.records() ? &work : nullptr);
+  p.drive.emplace(work, *p.where, rules_of(how, p.limit ? &*p.limit : nullptr), work.records() ? &work : nullptr,
+                  p.eyes ? &*p.eyes : nullptr);
+  if (p.on_processes) {
+    p.drive->listen([&work](const engine::word& what) { return work.tell_user([&] { hear(what); }); });
+  }
   work.count_starts([](const void* drive) { return static_cast<const engine::driver*>(drive)->count().started; },
                     &*p.drive);
   // Executors look at the token when something has ended; nothing may begin if it was set before.
@@ -122,6 +142,10 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
 
 carrier::~carrier() {
   parts_->drive.reset();  // recalls
+  if (parts_->eyes && !parts_->eyes->trouble().empty()) {
+    const std::string line = "centimane: there is no trace of a run: " + parts_->eyes->trouble() + "\n";
+    std::fwrite(line.data(), 1, line.size(), stderr);
+  }
   parts_->where.reset();  // waits for hands
 }
 
@@ -134,6 +158,7 @@ void carrier::consumed(index n, std::uint64_t bytes) { parts_->drive->consumed(n
 void carrier::stop() { parts_->drive->stop(); }
 policy::status carrier::status() const { return parts_->drive->status(); }
 index carrier::known() const { return parts_->drive->count().known; }
+insights carrier::insights() const { return parts_->drive->look(); }
 index carrier::not_started() const { return parts_->drive->count().not_started; }
 
 }  // namespace detail

@@ -158,13 +158,11 @@ bool map_core::settled(index item, bool ok, std::uint32_t attempt, int worker) {
   }
   if (ok && attempt > 1) forget_error(item);
   let_go(item, 1, attempt, worker);
-  if (each_ && !callback_error_) {
-    try {
+  if (each_) {
+    tell_user([&] {
       tell(item, ok, attempt, worker);
       tell_progress();
-    } catch (...) {
-      callback_error_ = std::current_exception();
-    }
+    });
   }
   return !callback_error_ && !stop_.stop_requested();
 }

@@ -70,7 +70,8 @@ bool run::ended(index item, std::uint32_t attempt, outcome how, bool retryable, 
     }
     if (retryable && !no_attempt) {
       if (auto wait = schedule_.wait_after(attempt, server_wait)) {
-        again_.push({later(now, *wait), item, attempt + 1});
+        held_until_ = later(now, *wait);
+        again_.push({held_until_, item, attempt + 1});
         return false;
       }
     }

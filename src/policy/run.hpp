@@ -114,6 +114,8 @@ class run {
   /// Known and never begun: after finish the items of a truncated run that have no outcome.
   [[nodiscard]] index not_started() const { return known_ - next_ - skipped_; }
   [[nodiscard]] index open() const { return open_; }  ///< in the window
+  /// When the item that `ended` has just held back may start again.
+  [[nodiscard]] nanos held_until() const { return held_until_; }
   /// In the window of bytes. A map counts a settled item as the average of those that were there: it knows no item's
   /// own.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
@@ -171,6 +173,7 @@ class run {
   index skipped_ = 0;        ///< settled ahead of next_ by a checkpoint (map)
   std::uint64_t bytes_ = 0;  ///< held by what has arrived and is not settled (stream: not consumed)
   std::uint64_t arrived_bytes_ = 0;
+  nanos held_until_ = 0;
   std::priority_queue<waiting> again_;
   std::deque<stretch> recorded_;  ///< known to the checkpoint, not yet reached by next_
   run_order in_order_;

@@ -127,7 +127,9 @@ void channel::describe(std::uint32_t slot) noexcept {
   d.offset.store(b.offset, std::memory_order_relaxed);
   d.control.store(b.common.control, std::memory_order_relaxed);
   d.definition.store(b.common.definition, std::memory_order_relaxed);
+  d.item.store(b.common.item, std::memory_order_relaxed);
   d.attempt.store(b.common.attempt, std::memory_order_relaxed);
+  d.watched.store(b.common.watched, std::memory_order_relaxed);
 }
 
 void channel::wake_if(bool parked) noexcept {
@@ -205,7 +207,8 @@ bool channel::next_result(result& r) noexcept {
     }
     const std::uint32_t length = high(word) & length_mask, wait = (high(word) & flag_wait) != 0 ? 8 : 0;
     r.size = result_record(length);
-    sane_ = left >= 8 && r.size <= left && length >= wait && low(word) == done_;
+    const std::uint32_t times = (high(word) & flag_timed) != 0 ? sizeof(phase_times) : 0;
+    sane_ = left >= 8 && r.size <= left && length >= wait + times && low(word) == done_;
     if (!sane_) return false;
     r.number = done_;
     r.header = header_of(high(word));

@@ -123,7 +123,8 @@ class channel {
     std::uint32_t offset = 0;
     task_header common{};
     [[nodiscard]] bool takes(const task_header& h) const noexcept {
-      return common.definition == h.definition && common.attempt == h.attempt && common.control == h.control;
+      const bool next = h.item == (common.item == no_item ? no_item : common.item + (end - first));
+      return next && common.definition == h.definition && common.attempt == h.attempt && common.control == h.control;
     }
   };
   /// Where records go: `room` bytes from `where` on. fresh: they cannot continue the bundle before them.

@@ -14,10 +14,16 @@
 #include <cstring>
 #include <span>
 
+#include "centimane/detail/payload.hpp"
+
 namespace centimane::engine {
 
 /// A task's number on its channel; compared modulo 2^32.
 using ordinal = std::uint32_t;
+
+inline constexpr std::uint64_t no_item = UINT64_MAX;
+/// What a run wants of its tasks beside outcomes (task_header::watched).
+inline constexpr std::uint32_t wants_times = 1, wants_words = 2;
 
 /// What a worker is told of a task beside its bytes. `length` and `kind` stand in the record, the rest in the bundle.
 struct task_header {
@@ -25,7 +31,9 @@ struct task_header {
   std::uint32_t control;     ///< control messages the worker must have read before it begins (see control.hpp)
   std::uint64_t definition;  ///< which function
   std::uint32_t attempt;
-  std::uint32_t kind;  ///< 0: the body is the task; 1: it begins with a table of blocks (freight.hpp)
+  std::uint32_t kind;            ///< 0: the body is the task; 1: it begins with a table of blocks (freight.hpp)
+  std::uint32_t watched = 0;     ///< wants_times, wants_words
+  std::uint64_t item = no_item;  ///< its index in its run; those of a bundle are consecutive
 };
 
 /// Encoded tasks in a row, as they lie in a ring: record k at bytes + [k == 0 ? base : ends[k - 1], ends[k]).
@@ -41,6 +49,7 @@ struct result_header {
   std::uint8_t ok;    ///< value or error
   std::uint8_t retryable;
   std::int64_t server_wait;  ///< costs bytes only if it is not 0
+  std::uint8_t timed = 0;    ///< the body begins with the phase_times of its task
 };
 
 enum class phase : std::uint8_t { none = 0, open = 1, run = 2, write = 3 };
@@ -59,10 +68,10 @@ namespace layout {
 /// One bundle of tasks [first, end), its records one behind the other from `offset` of the task bytes.
 struct descriptor {
   std::atomic<std::uint32_t> first, end, offset, control;
-  std::atomic<std::uint64_t> definition;
-  std::atomic<std::uint32_t> attempt, unused;
+  std::atomic<std::uint64_t> definition, item;
+  std::atomic<std::uint32_t> attempt, watched;
 };
-static_assert(sizeof(descriptor) == 32);
+static_assert(sizeof(descriptor) == 40);
 
 struct task_words {
   // Written once, before the worker is there.
@@ -107,19 +116,21 @@ constexpr std::uint32_t result_record(std::size_t body) noexcept {
 
 /// A result's word: which task, how it ended, how long the body is.
 enum result_flag : std::uint32_t {
+  flag_timed = 1U << 27,
   flag_ok = 1U << 28,
   flag_retryable = 2U << 28,
   flag_block = 4U << 28,
   flag_wait = 8U << 28
 };
-inline constexpr std::uint32_t length_mask = flag_ok - 1;
+inline constexpr std::uint32_t length_mask = flag_timed - 1;
 constexpr std::uint32_t flags_of(const result_header& h) noexcept {
   return (h.ok != 0 ? flag_ok : 0U) | (h.retryable != 0 ? flag_retryable : 0U) | (h.kind != 0 ? flag_block : 0U) |
-         (h.server_wait != 0 ? flag_wait : 0U);
+         (h.server_wait != 0 ? flag_wait : 0U) | (h.timed != 0 ? flag_timed : 0U);
 }
 constexpr result_header header_of(std::uint32_t word) noexcept {
   return {static_cast<std::uint8_t>((word & flag_block) != 0), static_cast<std::uint8_t>((word & flag_ok) != 0),
-          static_cast<std::uint8_t>((word & flag_retryable) != 0), 0};
+          static_cast<std::uint8_t>((word & flag_retryable) != 0), 0,
+          static_cast<std::uint8_t>((word & flag_timed) != 0)};
 }
 
 /// A place in the result stream in one word, so that one store moves number and place together. `lap` counts the times
@@ -145,7 +156,7 @@ constexpr std::size_t result_segment(const channel_shape& s) noexcept { return r
 /// The largest body that goes through a ring of usual size.
 inline constexpr std::size_t usual_largest = 64 * 1024;
 /// The largest body that fits an empty ring wherever it begins.
-constexpr std::size_t largest_in(std::size_t ring) noexcept { return ring / 2 - 48; }
+constexpr std::size_t largest_in(std::size_t ring) noexcept { return ring / 2 - 48 - sizeof(phase_times); }
 
 }  // namespace layout
 

@@ -60,8 +60,8 @@ class channel_worker final : public phase_marker {
   /// The largest result body that goes through the ring; a larger one goes as a block.
   [[nodiscard]] std::size_t largest() const noexcept { return largest_; }
   /// Publishes the result of the task in hand, waiting for room if the driver is behind.
-  /// body.size() <= largest().
-  void publish(const result_header& header, std::span<const std::byte> body) noexcept;
+  /// body.size() <= largest(). header.timed: with these times.
+  void publish(const result_header& header, std::span<const std::byte> body, const phase_times& times = {}) noexcept;
 
   /// Asks the driver for a successor: this process should not take much more. Set it before publish, so that it is seen
   /// with the result.
@@ -124,8 +124,11 @@ inline void channel_worker::locate() noexcept {
     offset_ = bundle.offset.load(std::memory_order_relaxed);
     header_.control = bundle.control.load(std::memory_order_relaxed);
     header_.definition = bundle.definition.load(std::memory_order_relaxed);
+    header_.item = bundle.item.load(std::memory_order_relaxed) - 1;
     header_.attempt = bundle.attempt.load(std::memory_order_relaxed);
+    header_.watched = bundle.watched.load(std::memory_order_relaxed);
   }
+  ++header_.item;
   std::uint32_t word = 0;
   std::memcpy(&word, task_bytes_ + offset_, sizeof word);
   header_.length = word & ~layout::block_bit;
@@ -176,16 +179,18 @@ inline std::uint32_t channel_worker::place(std::uint32_t size) noexcept {
   return tail_.offset + size <= quick_end_ ? tail_.offset : place_slowly(size);
 }
 
-inline void channel_worker::publish(const result_header& header, std::span<const std::byte> body) noexcept {
-  const std::uint32_t wait = header.server_wait != 0 ? 8 : 0;
-  const std::uint32_t length = static_cast<std::uint32_t>(body.size()) + wait;
+inline void channel_worker::publish(const result_header& header, std::span<const std::byte> body,
+                                    const phase_times& times) noexcept {
+  const std::uint32_t wait = header.server_wait != 0 ? 8 : 0, timed = header.timed != 0 ? sizeof times : 0;
+  const std::uint32_t length = static_cast<std::uint32_t>(body.size()) + wait + timed;
   const std::uint32_t size = layout::result_record(length);
   std::byte* at = result_bytes_ + place(size);
   const std::uint64_t word = layout::pair(layout::flags_of(header) | length, number_);
   std::memcpy(at, &word, sizeof word);
   CENTIMANE_FAULT("worker.half_written");
   if (wait != 0) std::memcpy(at + sizeof word, &header.server_wait, wait);
-  if (!body.empty()) std::memcpy(at + sizeof word + wait, body.data(), body.size());
+  if (timed != 0) std::memcpy(at + sizeof word + wait, &times, timed);
+  if (!body.empty()) std::memcpy(at + sizeof word + wait + timed, body.data(), body.size());
   tail_.offset += size;
   tail_.number = number_ + 1;
   result_->result_tail.store(layout::pack(tail_), std::memory_order_seq_cst);

@@ -83,6 +83,20 @@ control_socket::sent control_socket::send(const kept& what, bool wait) noexcept 
   }
 }
 
+bool control_socket::send_apart(control kind, std::uint64_t id, std::span<const std::byte> body,
+                                int patience) const noexcept {
+  if (body.size() > control_inline || !intact()) return false;
+  const frame head{static_cast<std::uint32_t>(kind), 0, id, body.size()};
+  const auto bytes = std::as_bytes(std::span(&head, 1));
+  for (;; patience -= 10) {
+    const auto how = platform::send_message(socket_.get(), bytes, body, {}, false);
+    if (how != platform::transfer::full) return how == platform::transfer::done;
+    if (patience <= 0) return false;
+    pollfd what{socket_.get(), POLLOUT, 0};
+    poll(&what, 1, 10);
+  }
+}
+
 std::uint32_t control_socket::post(control kind, std::uint64_t id, std::shared_ptr<const control_body> body) {
   ++posted_;
   if (gone_) return posted_;

@@ -32,10 +32,11 @@ enum class control : std::uint32_t {
   tidy,           ///< give up the grants that are not used
   begin,          ///< set-up is complete: say ready
   // worker → driver
-  ready = 16,
+  ready = 16,  ///< id = its pid, which the zygote's word may bring later
   want,       ///< id = bytes: room for a result
   give_back,  ///< body: leases of arguments that no view is left of, or of grants
   log,        ///< body: text for the driver's log
+  word,       ///< id = definition of the task that says it, body: word_head, text (worker.hpp)
 };
 
 struct control_message {
@@ -81,6 +82,9 @@ class control_socket {
   bool flush();
   /// The same, waiting for room: for the worker's end. False if the driver is gone.
   bool flush_blocking();
+  /// Sends one message by itself, past what is kept: from any thread of a worker. A body that does not fit in a message
+  /// is not sent. Waits for room for `patience` milliseconds. False: it was not sent.
+  bool send_apart(control kind, std::uint64_t id, std::span<const std::byte> body, int patience) const noexcept;
   /// The next message, not waiting: nothing if none is there. `gone` is set at EOF or a broken message.
   std::optional<control_message> receive(bool& gone);
   /// Same, waiting: for the worker's end. Nothing: the driver is gone.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "centimane/bytes.hpp"
@@ -24,6 +25,7 @@ struct freight {
   std::vector<annexed> blocks;
   bool apart = false;
   bool kept = false;  ///< its task still looks into its arguments
+  phase_times times;  ///< if the result is timed
 };
 
 class inbox {
@@ -42,7 +44,12 @@ class inbox {
   void lost(index item, index count, std::uint32_t attempt, std::shared_ptr<const trouble> why) {
     losses_.push_back({item, count, attempt, std::move(why)});
   }
-  [[nodiscard]] bool empty() const noexcept { return stretches_.empty() && losses_.empty(); }
+  /// What a task has said; beyond what can be kept for a driver that is busy it is dropped, and counted.
+  void heard(const word& what);
+  void noticed(const happening& what) { notices_.push_back(what); }
+  [[nodiscard]] bool empty() const noexcept {
+    return stretches_.empty() && losses_.empty() && notices_.empty() && words_.empty();
+  }
 
   /// Tells everything to `to`, then forgets it.
   void tell(events& to);
@@ -76,6 +83,7 @@ class inbox {
     return at + sizeof word + wait;
   }
   void tell_result(events& to, reader& in, index item, const stretch& of);
+  void tell_words(events& to);
   void tell_heavy(events& to, index item, const stretch& of, const verdict& v, std::uint32_t number);
   void clear();
 
@@ -86,6 +94,10 @@ class inbox {
   // How far tell_one has come.
   std::size_t read_ = 0, stretch_ = 0, loss_ = 0;
   index in_it_ = 0;
+  std::vector<happening> notices_;
+  std::vector<std::pair<word, std::size_t>> words_;  ///< and how long its text is, which lies in spoken_
+  std::vector<std::byte> spoken_;
+  std::uint64_t dropped_ = 0;
 };
 
 }  // namespace centimane::engine

@@ -80,6 +80,7 @@ std::string one_line(const ending& end) {
 trouble died_in_hand(const ending& end) {
   trouble t = account(end);
   t.where = stage_of(end);
+  t.began = end.began;
   t.text = one_line(end);
   return t;
 }

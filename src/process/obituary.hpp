@@ -19,6 +19,7 @@ struct ending {
   bool closed_channel = false;  ///< the task closed our descriptors or called exec
   bool oom = false;             ///< the kernel's out-of-memory killer was at work meanwhile
   phase at = phase::none;
+  nanos began = 0;   ///< when the task that it died in began, if its channel is timed
   std::string text;  ///< crash text
 };
 

@@ -85,6 +85,9 @@ class process_port final : public port {
   bool collect(events& to) override;
   void wait(nanos until) override;
   bool arm(const detail::alarm* to) override;
+  void watch() override;
+  void listen() override;
+  void overhear() override;
   void away() override;
 
   // ---- for whoever carries single tasks rather than a run. Any thread, several at once, but fetch() and wait()

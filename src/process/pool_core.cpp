@@ -3,6 +3,7 @@
 #include "process/pool_core.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "platform/clock.hpp"
 #include "platform/futex.hpp"
 #include "platform/oom.hpp"
+#include "process/worker.hpp"
 
 namespace centimane::engine {
 namespace {
@@ -146,6 +148,69 @@ std::uint64_t pool_core::define(client& who, std::span<const std::byte> blob) {
 void pool_core::depth(client& who, std::uint32_t n) {
   const lock l(mutex_);
   fleet_.set_depth(who.of, n);
+}
+
+/// The workers that are there already are told of first.
+void pool_core::watch_for(client& who) {
+  const lock l(mutex_);
+  who.watched = true;
+  for (const place& p : places_) {
+    if (!p.up || p.dead || p.leaving) continue;
+    happening there{happening::worker_started};
+    there.worker = p.end.worker;
+    there.pid = p.pid;
+    there.at = platform::now();
+    who.in.noticed(there);
+  }
+}
+
+void pool_core::listen_for(client& who) {
+  const lock l(mutex_);
+  who.listens = true;
+}
+
+/// What a task said before its result was published lies in its worker's socket by now.
+void pool_core::overhear() {
+  const lock l(mutex_);
+  const nanos at = now();
+  for (std::uint32_t w = 0; w < places_.size(); ++w) {
+    if (places_[w].ring && !places_[w].deaf) hear_worker(w, at);
+  }
+  pump(at);
+}
+
+/// The run that a definition belongs to is whom its task speaks to.
+void pool_core::heard(const place& p, control_message& what) {
+  const auto owner = std::find_if(clients_.begin(), clients_.end(), [&](const auto& c) {
+    const auto& all = c.second->definitions;
+    return std::any_of(all.begin(), all.end(), [&](const auto& d) { return d.first == what.id; });
+  });
+  if (owner == clients_.end() || owner->second->gone || !owner->second->listens) return;
+  const std::span<const std::byte> body = what.inline_body;
+  word_head head{};
+  if (what.body_file || body.size() < sizeof head) return;
+  std::memcpy(&head, body.data(), sizeof head);
+  word said;
+  said.kind = static_cast<std::uint8_t>(head.kind);
+  said.item = head.item;
+  said.worker = p.end.worker;
+  said.pid = p.pid;
+  said.text = body.subspan(sizeof head);
+  if (said.kind == 0 && said.text.size() != sizeof(std::uint64_t)) return;
+  owner->second->in.heard(said);
+  wake(*owner->second);
+}
+
+/// Tells the watched runs what happened to a worker.
+void pool_core::notice(happening what, const place& p) {
+  what.at = platform::now();
+  what.worker = p.end.worker;
+  if (p.pid != 0) what.pid = p.pid;
+  for (const auto& [of, who] : clients_) {
+    if (!who->watched || who->gone) continue;
+    who->in.noticed(what);
+    wake(*who);
+  }
 }
 
 index pool_core::room(client& who) {

@@ -39,6 +39,8 @@ struct client {
   index outstanding = 0;                 ///< tasks submitted and without an outcome
   bool one_by_one = false;               ///< a limiter: only free workers are room
   bool gone = false;                     ///< its port is gone: outcomes are dropped
+  bool watched = false;                  ///< it wants times, and to hear of workers
+  bool listens = false;                  ///< it wants to hear what its tasks say
   bool asleep = false;                   ///< its driver sleeps on `woken`
   bool kicked = false;                   ///< its next wait returns at once
   const detail::alarm* alarm = nullptr;  ///< its driver sleeps elsewhere: called once, then taken back
@@ -70,6 +72,9 @@ class pool_core final : public watched {
   void leave(client& who);
   std::uint64_t define(client& who, std::span<const std::byte> blob);
   void depth(client& who, std::uint32_t n);
+  void watch_for(client& who);
+  void listen_for(client& who);
+  void overhear();
   index room(client& who);
   /// What is large in tasks is written there; any thread, without the pool's lock.
   [[nodiscard]] const std::shared_ptr<memory::arena>& arena() const noexcept { return arena_; }
@@ -95,6 +100,7 @@ class pool_core final : public watched {
     control_socket control;
     platform::fd pidfd;
     std::int64_t pid = 0;
+    nanos forked_at = 0;            ///< when it was asked for
     bool up = false;                ///< it said ready
     bool dead = false;              ///< its pidfd told so; its exit status may be on the way
     bool deaf = false;              ///< its control socket has ended
@@ -154,6 +160,8 @@ class pool_core final : public watched {
   void caught_lying(std::uint32_t w, nanos at);
   void tidy();
 
+  void notice(happening what, const place& p);
+  void heard(const place& p, control_message& what);
   void settle(client& who, std::uint32_t parcel_number, index n);
   void wake(client& who);
   void pass_bell_on();

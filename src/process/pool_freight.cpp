@@ -66,6 +66,7 @@ std::optional<freight> pool_core::accept(place& p, const channel::result& r, std
   const std::vector<std::byte> copy(r.body.begin(), r.body.end());  // it may change under our eyes
   reader in(copy);
   freight what;
+  if (r.header.timed != 0) what.times = in.raw<phase_times>();  // the channel has looked that it is there
   freight_head head;
   bool sane = in.remaining() >= sizeof head;
   if (sane) {

@@ -1,6 +1,7 @@
 // The pool's shell: carries out what the fleet orders. See pool_core.hpp.
 #include <algorithm>
 
+#include "platform/clock.hpp"
 #include "platform/pidfd.hpp"
 #include "process/pool_core.hpp"
 #include "process/worker.hpp"
@@ -54,6 +55,16 @@ void pool_core::obey(const policy::order& what, nanos at) {
         policy::task& last = p.ledger.back();
         const auto k = static_cast<std::uint32_t>(std::min<index>(left, last.count));
         last.count -= k;
+        const auto owner = clients_.find(last.of);
+        if (owner != clients_.end() && owner->second->watched && !owner->second->gone) {
+          happening back{happening::taken_back};
+          back.at = platform::now();
+          back.item = last.item + last.count;
+          back.count = k;
+          back.worker = p.end.worker;
+          back.pid = p.pid;
+          owner->second->in.noticed(back);
+        }
         left -= k;
         if (last.count == 0) p.ledger.pop_back();
       }
@@ -111,11 +122,12 @@ void pool_core::send(const policy::order& what, nanos at) {
   const parcel& from = *who.parcels[what.t.parcel];
   teach(p, who.root(), from.definitions());
   if (p.ledger.empty()) p.mark = at;
-  if (what.t.limit != policy::never)
-    p.ring->timed(true);  // before its first timed task: the worker says when each began
+  // Before its first timed task: the worker says when each began.
+  if (what.t.limit != policy::never || who.watched) p.ring->timed(true);
   task_header header{};
   header.definition = from.definition();
   header.attempt = what.t.attempt;
+  header.watched = (who.watched ? wants_times : 0U) | (who.listens ? wants_words : 0U);
   index sent = 0;
   while (sent < what.t.count) {
     const index item = what.t.item + sent, left = what.t.count - sent;
@@ -124,6 +136,7 @@ void pool_core::send(const policy::order& what, nanos at) {
     const index n = now ? 1 : heavy == nullptr ? left : std::min(left, heavy->item - item);
     if (now) show_segments(p, *heavy);
     header.control = p.control.posted();
+    header.item = item;
     const std::uint32_t fit = p.ring->append(header, from.tasks(item, n));
     if (fit == 0) break;
     if (now) lend(p, *heavy, p.sent + sent);
@@ -194,6 +207,7 @@ void pool_core::deliver(const policy::order& what, trouble why) {
   why.limit = what.t.limit;
   why.worker = static_cast<int>(what.to);
   if (what.to < places_.size()) why.pid = places_[what.to].pid;
+  if (what.to < places_.size() && places_[what.to].ring) why.began = places_[what.to].ring->look().since;
   why.text = "passed its limit of " + std::to_string(static_cast<double>(what.t.limit) / 1e9) + " s";
   lose(what.t, std::make_shared<const trouble>(std::move(why)));
 }

@@ -190,6 +190,7 @@ void pool_core::fork_worker(std::uint32_t w, nanos at) {
   p = place{};
   p.life = life;
   p.end.worker = static_cast<int>(w);
+  p.forked_at = platform::now();
   p.tenant = arena_->enrol();
   try {
     p.ring = std::make_unique<channel>();
@@ -236,6 +237,10 @@ void pool_core::hear_worker(std::uint32_t w, nanos at) {
         if (!p.up) {
           p.up = true;
           fleet_.ready(w, at);
+          happening started{happening::worker_started};
+          started.from = p.forked_at;
+          started.pid = static_cast<std::int64_t>(heard->id);
+          notice(started, p);
         }
         break;
       case control::want:
@@ -243,6 +248,9 @@ void pool_core::hear_worker(std::uint32_t w, nanos at) {
         break;
       case control::give_back:
         given_back(w, *heard, at);
+        break;
+      case control::word:
+        this->heard(p, *heard);
         break;
       default:
         break;
@@ -297,6 +305,7 @@ void pool_core::bury(std::uint32_t w, nanos at) {
       p.up = true;
       fleet_.ready(w, at);
     }
+    if (heard->kind == control::word) this->heard(p, *heard);  // its last
   }
   if (p.up) drain(w, at);
   const channel_state state = p.up ? p.ring->look() : channel_state{};
@@ -321,6 +330,11 @@ void pool_core::bury(std::uint32_t w, nanos at) {
   const reach front = p.end.broke_protocol ? reach::begun : front_of(state);
   if (p.ledger.empty() && !p.killed_by_us && !p.leaving && rules_.log) rules_.log(one_line(p.end) + " while idle");
   if (p.done == 0 && front != reach::begun) last_failed_start_ = p.end;
+  p.end.began = front == reach::begun ? state.since : 0;
+  happening left{p.leaving ? happening::worker_recycled : happening::worker_died};
+  left.signal = p.end.signal;
+  left.exit_code = p.end.exit_code;
+  notice(left, p);
   fleet_.exited(w, front, at);
   // The fleet's reports about it follow at once, while its ending is still here.
   const ending end = p.end;

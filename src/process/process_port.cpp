@@ -227,6 +227,10 @@ bool process_port::arm(const detail::alarm* to) {
   if (!me_->core.usable()) return to != nullptr;
   return me_->core.arm(*me_->who, to) && !me_->has_refused();
 }
+void process_port::watch() { me_->core.watch_for(*me_->who); }
+
+void process_port::listen() { me_->core.listen_for(*me_->who); }
+void process_port::overhear() { me_->core.overhear(); }
 
 void process_port::away() {
   me_->check();

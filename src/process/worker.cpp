@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "platform/clock.hpp"
 #include "platform/fault.hpp"
 #include "platform/limits.hpp"
 #include "process/birth.hpp"
@@ -29,6 +31,24 @@ std::atomic<channel_worker*> present{nullptr};
 /// Set in a copy of a worker. It shares the worker's memory and descriptors and must touch neither.
 std::atomic<bool> copied{false};
 
+/// Who says something: the definition of the task in hand, 0 if none may; its index; where it goes.
+std::atomic<std::uint64_t> speaker{0}, speaks_of{0};
+std::atomic<const control_socket*> mouth{nullptr};
+std::atomic<std::uint64_t> dropped_words{0};
+
+/// How long a worker waits for a driver that does not take what it was told, in milliseconds.
+constexpr int patience_of_words = 1000;
+
+bool say(std::uint8_t kind, std::span<const std::byte> text, std::uint64_t whose, int patience) noexcept {
+  const control_socket* to = mouth.load(std::memory_order_acquire);
+  if (to == nullptr) return false;
+  const word_head head{speaks_of.load(std::memory_order_relaxed), kind};
+  std::byte body[sizeof head + longest_word];
+  std::memcpy(body, &head, sizeof head);
+  if (!text.empty()) std::memcpy(body + sizeof head, text.data(), text.size());
+  return to->send_apart(control::word, whose, std::span(body).first(sizeof head + text.size()), patience);
+}
+
 /// What this process's worker has of the arena, for the handler of its forks.
 std::atomic<freight_worker*> present_freight{nullptr};
 
@@ -37,6 +57,7 @@ void after_copy() {
 }
 void in_copy() {
   present_freight.store(nullptr);
+  mouth.store(nullptr);
   if (present.exchange(nullptr) == nullptr) return;
   copied.store(true);
   disown_crash_text();
@@ -68,8 +89,10 @@ class worker final : public phase_marker {
     out_.attach(&freight_);
     present.store(&end_);
     present_freight.store(&freight_);
+    mouth.store(&control_, std::memory_order_release);
   }
   ~worker() {
+    mouth.store(nullptr);
     present.store(nullptr);
     present_freight.store(nullptr);
   }
@@ -83,7 +106,7 @@ class worker final : public phase_marker {
     }
     limits_ = platform::kept_limits();  // after the user's initialiser, which may have set its own
     CENTIMANE_FAULT("worker.before_ready");
-    control_.post(control::ready);
+    control_.post(control::ready, static_cast<std::uint64_t>(getpid()));
     return control_.flush_blocking();
   }
 
@@ -92,7 +115,14 @@ class worker final : public phase_marker {
       switch (end_.claim()) {
         case channel_worker::next::task:
           if (!catch_up(end_.header().control)) return;
-          one();
+          if ((end_.header().watched & wants_words) != 0) {
+            speaks_of.store(end_.header().item, std::memory_order_relaxed);
+            speaker.store(end_.header().definition, std::memory_order_relaxed);
+            one();
+            speaker.store(0, std::memory_order_relaxed);
+          } else {
+            one();
+          }
           break;
         case channel_worker::next::dry:
           if (!rest()) return;
@@ -109,10 +139,12 @@ class worker final : public phase_marker {
     if (copied.load(std::memory_order_relaxed)) end_copy();
     CENTIMANE_FAULT("worker.decoded");
     end_.running();
+    if (watched_) times_.running = platform::now();
   }
   void writing() noexcept override {
     if (copied.load(std::memory_order_relaxed)) end_copy();
     CENTIMANE_FAULT("worker.after_user");
+    if (watched_) times_.ran = platform::now();
     end_.writing();
   }
 
@@ -163,6 +195,8 @@ class worker final : public phase_marker {
   void one() {
     const task_header head = end_.header();
     end_.open();
+    watched_ = (head.watched & wants_times) != 0;
+    if (watched_) times_ = {.opened = platform::now()};
     verdict v;
     out_.clear();
     try {
@@ -180,8 +214,14 @@ class worker final : public phase_marker {
     result.ok = v.ok;
     result.retryable = v.retryable;
     result.server_wait = v.server_wait;
+    if (watched_) stamp(result);
     CENTIMANE_FAULT("worker.before_publish");
-    end_.publish(result, out_.view());
+    end_.publish(result, out_.view(), times_);
+  }
+
+  void stamp(result_header& result) noexcept {
+    result.timed = 1;
+    times_.written = platform::now();
   }
 
   /// Publishes the result of a task that had something large to read or to write.
@@ -207,8 +247,9 @@ class worker final : public phase_marker {
     result.ok = v.ok;
     result.retryable = v.retryable;
     result.server_wait = v.server_wait;
+    if (watched_) stamp(result);
     CENTIMANE_FAULT("worker.before_publish");
-    end_.publish(result, record);
+    end_.publish(result, record, times_);
     freight_.published();
     give_back();
     for (; !deferred_.empty(); deferred_.pop_front()) take(std::move(deferred_.front()));
@@ -285,6 +326,8 @@ class worker final : public phase_marker {
   platform::kept_limits limits_;
   std::uint32_t heard_ = 0;
   bool begun_ = false;
+  bool watched_ = false;  ///< the task in hand
+  phase_times times_;     ///< its
   freight_worker freight_;
   std::deque<control_message> deferred_;  ///< heard while room was asked for
   writer out_;
@@ -309,6 +352,21 @@ void serve_worker(worker_files files, servant& face, fatal_handlers whose) {
     write_crash_text("\n");
     leave(1);
   }
+}
+
+bool may_tell() noexcept {
+  return speaker.load(std::memory_order_relaxed) != 0 && mouth.load(std::memory_order_relaxed) != nullptr;
+}
+
+bool tell_driver(std::uint8_t kind, std::span<const std::byte> text, bool wait) noexcept {
+  const std::uint64_t whose = speaker.load(std::memory_order_relaxed);
+  if (whose == 0 || text.size() > longest_word) return false;
+  if (const std::uint64_t n = dropped_words.exchange(0); n != 0) {
+    if (!say(0, std::as_bytes(std::span(&n, 1)), whose, 0)) dropped_words.fetch_add(n);
+  }
+  if (say(kind, text, whose, wait ? patience_of_words : 0)) return true;
+  if (wait) dropped_words.fetch_add(1);
+  return false;
 }
 
 bool stop_requested() noexcept {

@@ -1,6 +1,10 @@
 // A worker's life: take what the driver sends, run it through the face's servant, publish each result, sleep, leave
 // when told.
 #pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
 #include "centimane/detail/payload.hpp"
 #include "process/zygote.hpp"
 
@@ -17,6 +21,20 @@ enum class fatal_handlers : bool {
 /// start). A task that forks: the copy that returns from it ends with _exit(0) and touches nothing.
 void serve_worker(worker_files files, servant& face, fatal_handlers whose = fatal_handlers::engine);
 
+/// What stands before the text of a word to the driver.
+struct word_head {
+  std::uint64_t item;
+  std::uint64_t kind;
+};
+/// The most text that one word holds.
+inline constexpr std::size_t longest_word = 16 * 1024 - sizeof(word_head);
+/// In a worker: may a task that is in hand speak to its driver? False between tasks, of runs that do not listen, and
+/// elsewhere. Any thread.
+bool may_tell() noexcept;
+/// Sends a word of the task in hand, at most longest_word, kind not 0. `wait`: for up to a second if the driver's
+/// process has not taken what was sent before; else it is dropped, and counted: the driver is told how many. Any
+/// thread. False: not now (without `wait`), or may_tell() is false.
+bool tell_driver(std::uint8_t kind, std::span<const std::byte> text, bool wait) noexcept;
 /// In a worker: has the task in hand been asked to stop? False elsewhere. One load.
 bool stop_requested() noexcept;
 /// In a worker: the descriptor that crash text goes to, -1 elsewhere.

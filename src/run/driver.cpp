@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 #include <vector>
 
 #include "platform/clock.hpp"
@@ -23,11 +24,30 @@ constexpr index items_a_look = 64;
 
 class driver::loop final : public events {
  public:
-  loop(payload& work, port& where, const policy::rules& rules, recorder* keeper)
-      : work_(work), where_(where), run_(rules), each_(work.wants_each()), keeper_(keeper) {}
+  loop(payload& work, port& where, const policy::rules& rules, recorder* keeper, watch* eyes)
+      : work_(work),
+        where_(where),
+        run_(rules),
+        eyes_(eyes),
+        ledger_(platform::now(), eyes != nullptr),
+        each_(work.wants_each()),
+        limited_(rules.limit != nullptr),
+        keeper_(keeper) {
+    if (eyes_ != nullptr) where_.watch();
+  }
 
   ~loop() {
     if (!ended_ && running_ > 0) where_.recall(false);
+    left(policy::status::stopped);
+  }
+
+  void listen(std::function<bool(const word&)> hear) {
+    hear_ = std::move(hear);
+    where_.listen();
+  }
+
+  void left(policy::status how) {
+    if (eyes_ != nullptr && begun_ && !std::exchange(told_end_, true)) tell_end(how);
   }
 
   policy::status finish() {
@@ -68,6 +88,8 @@ class driver::loop final : public events {
   bool ended() const { return ended_; }
   policy::status status() const { return status_; }
 
+  insights look() const { return ledger_.look(platform::now(), run_.settled(), run_.failed() + run_.cancelled()); }
+
   tally count() const {
     tally t;
     t.started = started_;
@@ -94,6 +116,7 @@ class driver::loop final : public events {
     const nanos enough = at_most == policy::never ? policy::never : policy::later(platform::now(), at_most);
     bool emitted = false;
     handed_ = 0;
+    if (eyes_ != nullptr && !std::exchange(begun_, true)) say({happening::run_begun});
     for (;;) {
       policy::action a = run_.next(platform::now(), where_.room());
       switch (a.what) {
@@ -103,7 +126,7 @@ class driver::loop final : public events {
         case policy::action::start:
           running_ += a.count;
           if (a.attempt == 1) started_ += a.count;
-          where_.start(a.first, a.count, a.attempt);
+          start(a);
           break;
         case policy::action::give_up:
           give_up(a.first, a.attempt);
@@ -122,8 +145,7 @@ class driver::loop final : public events {
           if (enough != policy::never && platform::now() >= enough) return turned::more;
           break;
         case policy::action::finish:
-          ended_ = true;
-          status_ = a.end;
+          if (!std::exchange(ended_, true)) end(a.end);
           return turned::end;
       }
     }
@@ -145,6 +167,7 @@ class driver::loop final : public events {
     }
     arrived(got);
     nanos took = platform::now() - before;
+    if (eyes_ != nullptr) eyes_->spent("pull", before, before + took, got.count);
     if (took > slow_pull) {
       pull_size_ = std::max<index>(1, pull_size_ / 2);
       collect();  // a source that takes its time must not keep outcomes waiting
@@ -171,6 +194,32 @@ class driver::loop final : public events {
     if (!go_on) run_.stop();
   }
 
+  void start(const policy::action& a) {
+    if (eyes_ == nullptr) return where_.start(a.first, a.count, a.attempt);
+    const nanos before = platform::now();
+    where_.start(a.first, a.count, a.attempt);
+    const nanos after = platform::now();
+    ledger_.encoded(after - before);
+    eyes_->spent("start", before, after, a.count);
+  }
+
+  void end(policy::status how) {
+    status_ = how;
+    if (hear_) {
+      where_.overhear();
+      where_.collect(*this);
+    }
+    ledger_.ended(platform::now());
+    if (eyes_ != nullptr && !std::exchange(told_end_, true)) tell_end(how);
+  }
+
+  void tell_end(policy::status how) {
+    ledger_.ended(platform::now());
+    happening last{happening::run_ended};
+    last.end = how;
+    say(last);
+  }
+
   void give_up(index item, std::uint32_t attempt) {
     if (attempt == 1) {
       trouble why;  // taken back before it began: nothing is stored for it yet
@@ -182,9 +231,11 @@ class driver::loop final : public events {
   }
 
   bool collect() {
+    const nanos before = eyes_ != nullptr ? platform::now() : 0;
     bool any = where_.collect(*this);
     if (!fresh_.empty()) record();
     flush();
+    if (any && eyes_ != nullptr) eyes_->spent("collect", before, platform::now());
     return any;
   }
 
@@ -195,6 +246,7 @@ class driver::loop final : public events {
     keeper_->record(items_);
     bool go_on = true;
     for (const fresh& f : fresh_) {
+      if (eyes_ == nullptr) ledger_.settled(f.worker, work_.items_in(f.item, 1));
       go_on = work_.settled(f.item, true, f.attempt, f.worker) && go_on;
       run_.succeeded(f.item, 1, 0);
     }
@@ -207,14 +259,33 @@ class driver::loop final : public events {
       port& where;
       nanos until;
     } n{where_, std::min(until_, policy::later(platform::now(), longest_nap))};
+    const nanos before = eyes_ != nullptr ? platform::now() : 0;
     bool go_on = work_.idle([](void* p) { static_cast<nap*>(p)->where.wait(static_cast<nap*>(p)->until); }, &n);
+    if (eyes_ != nullptr) eyes_->spent("sleep", before, platform::now());
     if (!go_on) run_.stop();
   }
 
   // ---- events: what the port tells while it collects
 
+  void timed(const phase_times& when) override { times_ = when; }
+  void heard(const word& what) override {
+    if (hear_ && !hear_(what)) run_.stop();
+  }
+  void noticed(const happening& what) override {
+    if (eyes_ == nullptr) return;
+    happening told = what;
+    if (what.what == happening::taken_back) {
+      told.item = work_.items_in(0, what.item);
+      told.count = work_.items_in(what.item, what.count);
+    }
+    say(told);
+  }
+
   void values(index first, index n, int worker) override {
     running_ -= n;
+    if (eyes_ != nullptr) {
+      for (index i = first; i != first + n; ++i) attempt_ended(i, 1, worker, policy::outcome::value, true);
+    }
     if (keeper_ != nullptr) {
       for (index i = first; i != first + n; ++i) fresh_.push_back({i, 1, worker});
     } else if (each_) {
@@ -236,7 +307,9 @@ class driver::loop final : public events {
   }
 
   void returned(index item, std::uint32_t attempt, int worker, bool ok, verdict v, reader record) override {
+    const nanos before = eyes_ != nullptr ? platform::now() : 0;
     verdict read = work_.decode(item, ok, record);
+    if (eyes_ != nullptr) ledger_.decoded(platform::now() - before);
     if (ok && read.ok) {
       value(item, attempt, worker);
       return;
@@ -250,7 +323,8 @@ class driver::loop final : public events {
   void lost(index item, std::uint32_t attempt, const trouble& why) override {
     if (why.how != policy::outcome::unsent) {
       verdict v = work_.fail(item, attempt, why);
-      attempt_failed(item, attempt, why.worker, why.how, v);
+      if (why.began != 0) times_ = {why.began, why.began, platform::now(), platform::now()};
+      attempt_failed(item, attempt, why.worker, why.how, v, &why);
       return;
     }
     flush();
@@ -265,6 +339,7 @@ class driver::loop final : public events {
 
   void value(index item, std::uint32_t attempt, int worker) {
     --running_;
+    if (eyes_ != nullptr) attempt_ended(item, attempt, worker, policy::outcome::value, true);
     if (keeper_ != nullptr) {
       fresh_.push_back({item, attempt, worker});
       return;
@@ -273,6 +348,7 @@ class driver::loop final : public events {
       if (!work_.settled(item, true, attempt, worker)) run_.stop();
       if (!each_) {
         flush();
+        if (eyes_ == nullptr) ledger_.settled(worker, work_.items_in(item, 1));
         run_.succeeded(item, 1, 0);
         return;
       }
@@ -280,16 +356,26 @@ class driver::loop final : public events {
     succeed(item, 1, worker);
   }
 
-  void attempt_failed(index item, std::uint32_t attempt, int worker, policy::outcome how, const verdict& v) {
+  void attempt_failed(index item, std::uint32_t attempt, int worker, policy::outcome how, const verdict& v,
+                      const trouble* why = nullptr) {
     flush();
     --running_;
     bool final = run_.ended(item, attempt, how, v.retryable, v.server_wait, platform::now());
+    if (eyes_ != nullptr) {
+      if (how == policy::outcome::overtime) timed_out(item, attempt, *why);
+      attempt_ended(item, attempt, worker, how, final);
+      what_follows(item, attempt, final, v);
+    } else if (final) {
+      ledger_.settled(worker, work_.items_in(item, 1));
+    } else {
+      ledger_.again(worker);
+    }
     if (final && !work_.settled(item, false, attempt, worker)) run_.stop();
   }
 
   /// Values in a row are told to the policy, and to a face that does not look at each, as one range.
   void succeed(index first, index n, int worker) {
-    if (row_.count != 0 && first == row_.first + row_.count && (each_ || worker == row_worker_)) {
+    if (row_.count != 0 && first == row_.first + row_.count && worker == row_worker_) {
       row_.count += n;
       return;
     }
@@ -302,15 +388,70 @@ class driver::loop final : public events {
     if (row_.count == 0) return;
     stretch row = row_;
     row_ = {};
+    if (eyes_ == nullptr) ledger_.settled(row_worker_, work_.items_in(row.first, row.count));
     if (!each_ && !work_.settled_values(row.first, row.count, row_worker_)) run_.stop();
     run_.succeeded(row.first, row.count, 0);
+  }
+
+  // ---- what those who watch are told
+
+  void say(happening what) {
+    if (what.at == 0) what.at = platform::now();
+    ledger_.tell(what);
+    if (!eyes_->tell(what)) run_.stop();
+  }
+
+  void attempt_ended(index item, std::uint32_t attempt, int worker, policy::outcome how, bool final) {
+    happening what{happening::attempt_ended};
+    what.at = platform::now();
+    name(what, item, attempt);
+    what.worker = worker;
+    what.how = how;
+    what.final = final;
+    if (times_.written != 0) what.times = sane(std::exchange(times_, {}), ledger_.begun(), what.at);
+    say(what);
+  }
+
+  void timed_out(index item, std::uint32_t attempt, const trouble& why) {
+    happening what{happening::task_timed_out};
+    name(what, item, attempt);
+    what.worker = why.worker;
+    what.pid = why.pid;
+    what.until = why.limit;
+    say(what);
+  }
+
+  void what_follows(index item, std::uint32_t attempt, bool final, const verdict& v) {
+    if (!final) {
+      happening what{happening::retry_scheduled};
+      name(what, item, attempt + 1);
+      what.until = run_.held_until();
+      say(what);
+    }
+    if (v.server_wait > 0 && limited_) {
+      happening what{happening::limiter_paused};
+      what.until = policy::later(platform::now(), v.server_wait);
+      say(what);
+    }
+  }
+
+  /// Items, not tasks, are what the user knows.
+  void name(happening& what, index task, std::uint32_t attempt) const {
+    what.item = work_.items_in(0, task);
+    what.count = work_.items_in(task, 1);
+    what.attempt = attempt;
   }
 
   payload& work_;
   port& where_;
   policy::run run_;
-  const bool each_;
+  watch* const eyes_;
+  ledger ledger_;
+  std::function<bool(const word&)> hear_;
+  phase_times times_;  ///< of the attempt that is told of next
+  const bool each_, limited_;
   recorder* const keeper_;
+  bool begun_ = false, told_end_ = false;
   bool ended_ = false;
   policy::status status_ = policy::status::completed;
   index running_ = 0;  ///< handed to the port and not yet told of
@@ -330,8 +471,8 @@ class driver::loop final : public events {
   std::deque<stretch> ready_;  ///< emitted, not yet handed out
 };
 
-driver::driver(payload& work, port& where, const policy::rules& rules, recorder* keeper)
-    : loop_(std::make_unique<loop>(work, where, rules, keeper)) {}
+driver::driver(payload& work, port& where, const policy::rules& rules, recorder* keeper, watch* eyes)
+    : loop_(std::make_unique<loop>(work, where, rules, keeper, eyes)) {}
 driver::~driver() = default;
 policy::status driver::finish() { return loop_->finish(); }
 driver::stretch driver::next() { return loop_->next(); }
@@ -342,8 +483,11 @@ driver::stretch driver::ready() { return loop_->ready(); }
 void driver::arrived(const pulled& got) { loop_->arrived(got); }
 void driver::consumed(index n, std::uint64_t bytes) { loop_->consumed(n, bytes); }
 void driver::stop(bool hard) { loop_->stop(hard); }
+void driver::listen(std::function<bool(const word&)> hear) { loop_->listen(std::move(hear)); }
+void driver::left(policy::status how) { loop_->left(how); }
 bool driver::ended() const { return loop_->ended(); }
 policy::status driver::status() const { return loop_->status(); }
 tally driver::count() const { return loop_->count(); }
+insights driver::look() const { return loop_->look(); }
 
 }  // namespace centimane::engine

@@ -5,11 +5,14 @@
 // or error is in place and before policy::run hears of a value; an attempt that is tried again is not reported. Where a
 // checkpoint is kept, a value is recorded before it is settled. A plain map costs O(1) a range.
 #pragma once
+#include <functional>
 #include <memory>
 
 #include "centimane/detail/recorder.hpp"
 #include "policy/run.hpp"
+#include "run/insights.hpp"
 #include "run/port.hpp"
+#include "run/watch.hpp"
 
 namespace centimane::engine {
 
@@ -22,12 +25,17 @@ struct tally {
 
 class driver {
  public:
-  /// `work`, `where` and `keeper` must outlive the driver. keeper: null, or what keeps values beyond this process. What
-  /// it has is settled with attempt 0, when it arrives; in a stream that is stopped, some of it may never be emitted.
-  driver(payload& work, port& where, const policy::rules& rules, recorder* keeper = nullptr);
+  /// `work`, `where`, `keeper` and `eyes` must outlive the driver. keeper: null, or what keeps values beyond this
+  /// process. What it has is settled with attempt 0, when it arrives; in a stream that is stopped, some of it may never
+  /// be emitted. eyes: null, or who watches the run.
+  driver(payload& work, port& where, const policy::rules& rules, recorder* keeper = nullptr, watch* eyes = nullptr);
   ~driver();  ///< recalls (not hard) what is unfinished; the port's own destructor waits for what runs in this process
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;
+
+  /// What tasks in other processes say goes to `hear`, on this thread. False asks the run to stop. Before the first
+  /// task; all is told before the run ends.
+  void listen(std::function<bool(const word&)> hear);
 
   /// A map: runs to the end. If a port throws (a pool that is gone), the exception passes through and the run is over.
   policy::status finish();
@@ -61,9 +69,12 @@ class driver {
 
   /// From the driver's thread (a callback, a stream's consumer). hard: what runs is cut off too.
   void stop(bool hard = false);
+  /// The run is left where it is: those who watch it are told that it has ended so. The destructor says it as well.
+  void left(policy::status how = policy::status::stopped);
   [[nodiscard]] bool ended() const;
   [[nodiscard]] policy::status status() const;  ///< `completed` until the run has ended
   [[nodiscard]] tally count() const;
+  [[nodiscard]] insights look() const;
 
  private:
   class loop;

@@ -6,6 +6,41 @@
 
 namespace centimane::engine {
 
+/// Something that happened beside outcomes, or along with one: what a watched run is told of.
+struct happening {
+  enum kind : std::uint8_t {
+    run_begun,
+    attempt_ended,    ///< item, attempt, worker, how, final, times (as far as they are known)
+    retry_scheduled,  ///< item, attempt (the next), until (its earliest start)
+    worker_started,   ///< worker, pid, from (forked), at (ready). from 0: it was there before the run
+    worker_died,      ///< worker, pid, signal, exit_code
+    worker_recycled,  ///< worker, pid: it has left in order, a successor may follow
+    task_timed_out,   ///< item, attempt, worker, pid, until - from (its limit)
+    taken_back,       ///< item, count, worker, pid: they go to another one
+    limiter_paused,   ///< until
+    run_ended         ///< how it ended in `end`
+  } what;
+  nanos at = 0, from = 0, until = 0;
+  index item = 0, count = 1;
+  std::uint32_t attempt = 0;
+  int worker = -1;
+  std::int64_t pid = 0;
+  policy::outcome how = policy::outcome::value;
+  bool final = false;
+  int signal = 0, exit_code = -1;
+  policy::status end = policy::status::completed;
+  phase_times times = {};
+};
+
+/// What a task says beside its outcome: text, a log record. The engine carries it; its face knows what it is.
+struct word {
+  std::uint8_t kind = 0;  ///< the face's; 0: `text` is the number of words that were dropped, a std::uint64_t
+  index item = 0;
+  int worker = -1;
+  std::int64_t pid = 0;
+  std::span<const std::byte> text;
+};
+
 /// What a port reports. Called only from within port::collect, on the driver's thread.
 class events {
  public:
@@ -19,6 +54,12 @@ class events {
   virtual void lost(index item, std::uint32_t attempt, const trouble& why) = 0;
   /// The item could not be encoded; the payload holds its error.
   virtual void refused(index item, std::uint32_t attempt, verdict v) = 0;
+  /// Watched runs: said before `values` of one item, `invoked` or `returned`: when that attempt took place.
+  virtual void timed(const phase_times&) {}
+  /// Watched runs: what became of workers, and what was taken back from them.
+  virtual void noticed(const happening&) {}
+  /// Runs that listen: what a task has said. All that it said before its outcome is told before overhear() returns.
+  virtual void heard(const word&) {}
 
  protected:
   ~events() = default;
@@ -45,6 +86,12 @@ class port {
   /// The call comes on any thread, without the face's lock, and perhaps under the executor's own. False: there is
   /// something already, and nothing will be called. Null takes an alarm back: no call is under way or comes any more.
   virtual bool arm(const detail::alarm* to) = 0;
+  /// The run is watched: its attempts are timed from now on, each by itself. Before the first start.
+  virtual void watch() {}
+  /// The run listens to what its tasks say. Before the first start.
+  virtual void listen() {}
+  /// Fetches what has been said and is still under way; collect() tells it.
+  virtual void overhear() {}
   /// The run's thread goes off into user code for an unknown time (a stream's consumer); the executor works on by
   /// itself.
   virtual void away() {}

@@ -30,5 +30,6 @@ void crew::recall(bool hard) { core_->recall(hard); }
 bool crew::collect(events& to) { return core_->collect(to); }
 void crew::wait(nanos until) { core_->wait(until); }
 bool crew::arm(const detail::alarm* to) { return core_->arm(to); }
+void crew::watch() { core_->watch(); }
 
 }  // namespace centimane::engine

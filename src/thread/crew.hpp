@@ -64,6 +64,7 @@ class crew final : public port {
   /// another task.
   void wait(nanos until) override;
   bool arm(const detail::alarm* to) override;
+  void watch() override;
 
  private:
   std::shared_ptr<crew_core> core_;  ///< shared with hands that come late
@@ -83,6 +84,7 @@ class solo final : public port {
   bool collect(events& to) override;
   void wait(nanos until) override;
   bool arm(const detail::alarm* to) override;  ///< never calls it: nothing happens beside the driver
+  void watch() override;
 
  private:
   struct state;

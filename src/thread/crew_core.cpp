@@ -88,7 +88,22 @@ crew_core::span crew_core::take() {
   return mine;
 }
 
+/// Each item alone, with a look at the clock between them.
+void crew_core::run_timed(span s, int me, std::vector<ended>& out) {
+  for (nanos from = platform::now(); s.count > 0; ++s.first, --s.count) {
+    const verdict v = work_.invoke(s.first, s.attempt, me);
+    const nanos to = platform::now();
+    out.push_back({v.ok && s.attempt == 1 ? ended::values : ended::invoked, me, s.attempt, s.first, 1, v, from, to});
+    from = to;
+    if (s.count > 1 && stopping_.load(std::memory_order_relaxed)) {
+      out.push_back({ended::unsent, me, s.attempt, s.first + 1, s.count - 1, {}});
+      return;
+    }
+  }
+}
+
 void crew_core::run(span s, int me, std::vector<ended>& out) {
+  if (watched_) return run_timed(s, me, out);
   if (each_alone_ || s.attempt != 1) {
     const verdict v = work_.invoke(s.first, s.attempt, me);
     out.push_back({v.ok && s.attempt == 1 ? ended::values : ended::invoked, me, s.attempt, s.first, 1, v});
@@ -112,7 +127,8 @@ void crew_core::run(span s, int me, std::vector<ended>& out) {
 void crew_core::note(const ended& what) {
   if (!ended_.empty() && what.what == ended::values) {
     ended& last = ended_.back();
-    if (last.what == ended::values && last.worker == what.worker && last.first + last.count == what.first) {
+    if (last.what == ended::values && last.to == 0 && last.worker == what.worker &&
+        last.first + last.count == what.first) {
       last.count += what.count;
       return;
     }
@@ -208,6 +224,7 @@ bool crew_core::collect(events& to) {
   unsent.how = policy::outcome::unsent;
   unsent.where = stage::sent;
   for (const ended& e : handed_over_) {
+    if (e.to != 0) to.timed({e.from, e.from, e.to, e.to});
     switch (e.what) {
       case ended::values:
         to.values(e.first, e.count, e.worker);

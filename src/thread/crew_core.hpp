@@ -27,6 +27,8 @@ class crew_core {
   void depth(std::uint32_t n);
   /// The driver is one of the hands: it takes chunks instead of sleeping. Before the first start.
   void driver_works() { driver_works_ = true; }
+  /// Each item is run and timed by itself. Before the first start.
+  void watch() { watched_ = true; }
   /// Throws pool_forked in a fork's copy.
   index room();
   void start(index first, index n, std::uint32_t attempt);
@@ -48,6 +50,7 @@ class crew_core {
     std::uint32_t attempt;
     index first, count;
     verdict how;
+    nanos from = 0, to = 0;  ///< of one item, if watched
   };
   /// How eagerly the driver wants to be woken: not at all; when a hand has nothing left to do; by whatever ends.
   enum class rest : std::uint8_t { awake, dozing, asleep };
@@ -56,6 +59,7 @@ class crew_core {
   [[nodiscard]] bool here() const noexcept;
   [[nodiscard]] span take();
   void run(span s, int me, std::vector<ended>& out);
+  void run_timed(span s, int me, std::vector<ended>& out);
   void report(const std::vector<ended>& what);
   void note(const ended& what);
   [[nodiscard]] std::atomic<std::uint32_t>* signal_driver() noexcept;
@@ -82,6 +86,7 @@ class crew_core {
   index grain_ = 1;                         ///< items that take a hand about 100 us
   bool closed_ = false;
   bool driver_works_ = false, driver_inside_ = false;
+  bool watched_ = false;
   rest rest_ = rest::awake;
   detail::sleeper driver_;
 };

@@ -19,7 +19,8 @@ constexpr index plenty = index{1} << 40;
 
 struct solo::state {
   payload& work;
-  const bool each_alone;
+  bool each_alone;
+  bool watched = false;
   index first = 0, count = 0;  ///< what has not been run
   std::uint32_t attempt = 1;
   bool taken_back = false;  ///< it was recalled
@@ -59,6 +60,8 @@ void solo::start(index first, index n, std::uint32_t attempt) {
   state_->attempt = attempt;
 }
 
+void solo::watch() { state_->watched = state_->each_alone = true; }
+
 void solo::recall(bool) {
   state_->stopping.store(true, std::memory_order_relaxed);
   state_->taken_back = state_->count != 0;
@@ -78,7 +81,12 @@ bool solo::collect(events& to) {
   auto& stop = detail::here().stop;
   const auto* const outer = std::exchange(stop, &s.stopping);
   verdict last;
+  const nanos from = s.watched ? platform::now() : 0;
   const index first = s.first, ran = s.run(last);
+  if (s.watched) {
+    const nanos done = platform::now();
+    to.timed({from, from, done, done});
+  }
   stop = outer;
   s.first += ran;
   s.count -= ran;

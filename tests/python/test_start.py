@@ -58,6 +58,7 @@ WORKER = {
     "centimane._core",
     "centimane._functions",
     "centimane._nesting",
+    "centimane._output",
     "centimane._state",
     "centimane._worker",
     "centimane._zygote",

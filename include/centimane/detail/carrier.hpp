@@ -4,6 +4,7 @@
 
 #include "centimane/detail/map_core.hpp"
 #include "centimane/detail/run_request.hpp"
+#include "centimane/insights.hpp"
 
 namespace centimane {
 inline namespace v0 {
@@ -28,6 +29,7 @@ class carrier {
   [[nodiscard]] policy::status status() const;
   [[nodiscard]] index known() const;
   [[nodiscard]] index not_started() const;
+  [[nodiscard]] centimane::insights insights() const;
 
  private:
   struct parts;

@@ -61,6 +61,17 @@ class map_core : public engine::payload, public engine::recorder {
   void rethrow_callback_error() const {
     if (callback_error_) std::rethrow_exception(callback_error_);
   }
+  /// Calls one of the user's functions. False: it threw, now or before; the run is to stop.
+  template <class Call>
+  bool tell_user(Call call) {
+    if (callback_error_) return false;
+    try {
+      call();
+    } catch (...) {
+      callback_error_ = std::current_exception();
+    }
+    return !callback_error_;
+  }
   void rethrow_source_error() const {
     if (source_error_) std::rethrow_exception(source_error_);
   }

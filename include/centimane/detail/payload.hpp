@@ -46,6 +46,15 @@ struct trouble {
   std::string text;   ///< what happened, in words: "killed by signal 11 (SIGSEGV)", "no worker could start"
   std::string stack;  ///< the fatal traceback, or the stack at which the task hung
   nanos limit = 0;    ///< overtime: the limit that was passed
+  nanos began = 0;    ///< when the attempt began, where that is known: on watched runs (port::watch)
+};
+
+/// When an attempt went through its phases, on the monotonic clock that all processes share. 0: not known.
+struct phase_times {
+  nanos opened = 0;   ///< taken in hand
+  nanos running = 0;  ///< arguments are rebuilt, user code begins
+  nanos ran = 0;      ///< user code has ended
+  nanos written = 0;  ///< the outcome is written
 };
 
 /// How an attempt went, as far as the face knows.
@@ -106,6 +115,8 @@ class payload {
   /// Sleeps by calling `sleep(context)`, with whatever lock the face holds (Python's GIL) released. False asks the run
   /// to stop.
   virtual bool idle(void (*sleep)(void*), void* context) = 0;
+  /// How many items the tasks [first, first + n) are made of: a face may make one task of several.
+  [[nodiscard]] virtual index items_in(index /*first*/, index n) const { return n; }
   /// For messages: "item 17".
   [[nodiscard]] virtual std::string describe(index item) const = 0;
 };

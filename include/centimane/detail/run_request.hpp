@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <vector>
 
 #include "centimane/detail/words.hpp"
@@ -42,6 +43,9 @@ struct run_request {
   centimane::item_key item_key;
   /// Each item must be seen before it may start, also one that is there by index.
   [[nodiscard]] bool staged() const noexcept { return checkpoint.has_value() || static_cast<bool>(item_key); }
+  bool insights = false;
+  std::string trace;
+  std::function<void(const event&)> on_event;
 };
 
 inline nanos nanos_of(const std::optional<time_span>& t) {
@@ -70,6 +74,9 @@ run_request request_of(const map_options<R>& how) {
   r.max_tasks_per_worker = how.max_tasks_per_worker;
   r.checkpoint = how.checkpoint;
   r.item_key = how.item_key;
+  r.insights = how.insights;
+  r.trace = how.trace;
+  r.on_event = how.on_event;
   check(r);
   return r;
 }
