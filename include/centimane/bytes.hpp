@@ -36,6 +36,8 @@ class annex {
   /// Copies the parts, one behind the other, and answers the number under which the record's reader finds them; `none`:
   /// it takes nothing more, they belong into the record. Throws resource_limit, std::bad_alloc, std::system_error.
   virtual std::uint32_t put(std::span<const part> parts) = 0;
+  /// What was put is not needed: its record is written anew, and numbers begin again.
+  virtual void drop() noexcept = 0;
 
  protected:
   ~annex() = default;
@@ -74,6 +76,11 @@ class writer {
   }
   /// Forgets what lies behind the first n bytes (n <= size()).
   void truncate(std::size_t n) noexcept { size_ = n; }
+  /// Forgets a record that was begun at n, with all that it has put beside itself.
+  void rewrite(std::size_t n) noexcept {
+    truncate(n);
+    if (annex_ != nullptr) annex_->drop();
+  }
   void clear() noexcept { size_ = 0; }
   [[nodiscard]] std::byte* data() noexcept { return memory_.get(); }
   [[nodiscard]] const std::byte* data() const noexcept { return memory_.get(); }

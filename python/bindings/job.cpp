@@ -257,7 +257,7 @@ engine::verdict job::encode(index task, writer& out) {
   }
   ref error = take_error();
   if (value && options_.chunk > 1 && refuse_items(task, value.get())) {
-    out.truncate(begin);
+    out.rewrite(begin);
     if (encode_value(value.get(), out, pickling_, &before)) {
       if (before && define) define(before.get());
       return {};

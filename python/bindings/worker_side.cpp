@@ -177,12 +177,12 @@ ref python_servant::call(blob_kind kind, PyObject* function, PyObject* argument)
 /// The outcome is an error: its description goes out in place of whatever was begun.
 engine::verdict python_servant::failed(writer& out, std::size_t begin, float seconds, ref error) {
   if (!error) error = take_error();  // what should have explained it has itself failed: then that is what is told
-  out.truncate(begin);
+  out.rewrite(begin);
   out.raw(seconds);
   ref record = error ? ref::steal(PyObject_CallOneArg(describe_.get(), error.get())) : ref();
   if (!record || !encode_value(record.get(), out, {})) {
     PyErr_Clear();
-    out.truncate(begin);
+    out.rewrite(begin);
     out.raw(seconds);
     *out.extend(1) = static_cast<std::byte>('N');
   }
@@ -222,6 +222,8 @@ engine::verdict python_servant::run(std::uint64_t definition, std::uint32_t, rea
   if (kind == blob_kind::chunk || kind == blob_kind::chunk_star) {
     // One value is to blame, not all.
     ref salvaged = ref::steal(PyObject_CallOneArg(salvage_.get(), value.get()));
+    out.rewrite(begin);
+    out.raw(seconds);
     if (salvaged && encode_value(salvaged.get(), out, {.rescue = rescue_.get()})) return {};
     PyErr_Clear();
   }

@@ -67,11 +67,11 @@ verdict cpp_servant::run(std::uint64_t definition, std::uint32_t, reader item, w
   }
   mark.writing();
   detail::end_loans();
-  out.truncate(begin);  // a result that was written halfway
+  out.rewrite(begin);  // a result that was written halfway
   try {
     detail::write_error(out, thrown, last_->retried(thrown));
   } catch (...) {  // no memory for the description
-    out.truncate(begin);
+    out.rewrite(begin);
     detail::write_error(out, std::make_exception_ptr(std::bad_alloc()), false);
   }
   // The filter's answer travels in the record: the driver adds its own conditions before it says "again".

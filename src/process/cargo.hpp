@@ -31,7 +31,7 @@ class cargo final : public annex {
   /// Has the task that is being written anything here?
   [[nodiscard]] bool pending() const noexcept { return !present_.blocks.empty(); }
   /// It cannot be written after all.
-  void drop() noexcept { present_ = {}; }
+  void drop() noexcept override { present_ = {}; }
   /// Its own bytes are too many as well: they become block 0.
   void set_apart(std::span<const std::byte> bytes) {
     const part whole = bytes;

@@ -131,7 +131,7 @@ std::span<const std::byte> freight_worker::pack(std::span<const std::byte> bytes
   return record_.view();
 }
 
-void freight_worker::unload() {
+void freight_worker::drop() noexcept {
   for (const written_block& b : written_) returned_.push_back(b.lease);
   written_.clear();
 }

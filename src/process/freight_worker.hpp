@@ -32,12 +32,14 @@ class freight_worker final : public annex {
 
   // ---- its result
   std::uint32_t put(std::span<const part> parts) override;
+  /// What was written to blocks is not needed; it is given back with the next to_give_back().
+  void drop() noexcept override;
   [[nodiscard]] bool loaded() const noexcept { return !written_.empty(); }
+  /// Is there anything that must be published beside the result, or given back?
+  [[nodiscard]] bool used() const noexcept { return loaded() || !returned_.empty(); }
   /// The result's record: table and `bytes`, which become a block themselves if they are more than `largest` with it.
   /// kept: what close() has answered. Throws resource_limit.
   std::span<const std::byte> pack(std::span<const std::byte> bytes, std::size_t largest, bool kept);
-  /// The result is an error after all: what was written to blocks is not needed.
-  void unload();
   /// The task is over: true if something still looks into its arguments.
   bool close();
   /// The result is published: its blocks are the driver's.

@@ -209,7 +209,7 @@ class worker final : public phase_marker {
     if (copied.load(std::memory_order_relaxed)) end_copy();
     end_.writing();
     result_header result{};
-    const bool light = head.kind == kind_body && !freight_.loaded() && out_.size() <= end_.largest();
+    const bool light = head.kind == kind_body && !freight_.used() && out_.size() <= end_.largest();
     if (!light || !deferred_.empty()) return end_heavy(v);
     result.ok = v.ok;
     result.retryable = v.retryable;
@@ -228,7 +228,6 @@ class worker final : public phase_marker {
   void end_heavy(verdict v) {
     std::span<const std::byte> record = out_.view();
     result_header result{};
-    if (!v.ok) freight_.unload();  // what was written before it failed
     const bool kept = freight_.close();
     const auto pack = [&] {
       if (!kept && !freight_.loaded() && out_.size() <= end_.largest()) return out_.view();
@@ -239,8 +238,7 @@ class worker final : public phase_marker {
       record = pack();
     } catch (const std::exception&) {
       result.kind = kind_body;
-      freight_.unload();
-      out_.clear();
+      out_.rewrite(0);
       v = face_.not_sent(std::current_exception(), out_);
       record = pack();
     }
@@ -287,7 +285,7 @@ class worker final : public phase_marker {
   void failed(verdict& v, const char* why) {
     v = verdict{};
     v.ok = false;
-    out_.clear();
+    out_.rewrite(0);
     try {
       const std::string line = std::string("centimane: a result was lost in its worker: ") + why;
       if (control_.intact())

@@ -270,6 +270,63 @@ def test_an_error_gives_its_argument_back() -> None:
     assert leases() <= 2
 
 
+class Loaded(Exception):
+    """An error that carries what it is about."""
+
+
+def raise_loaded(number: int) -> Any:
+    if number % 3 == 0:
+        raise Loaded(number, np.full(BIG.size, float(number)))
+    if number % 3 == 1:
+        raise ValueError("x" * 300_000 + str(number))
+    return np.full(BIG.size, float(number))
+
+
+@pytest.mark.parametrize("chunksize", [None, 2])
+def test_an_error_may_hold_what_is_large(chunksize: int | None) -> None:
+    result = centimane.parallel_map(raise_loaded, range(9), executor="process", workers=2, chunksize=chunksize)
+    for index, error in result.failures():
+        if index % 3 == 0:
+            assert isinstance(error, Loaded)
+            number, array = error.args
+            assert number == index
+            assert np.array_equal(array, np.full(BIG.size, float(index)))
+            del array
+        else:
+            assert isinstance(error, ValueError)
+            assert str(error).endswith(f"x{index}")
+    assert [index for index, _ in result.successes()] == [2, 5, 8]
+    for index, value in result.successes():
+        assert np.array_equal(value, np.full(BIG.size, float(index)))
+    del result, error, value
+    gc.collect()
+    assert leases() <= 2
+
+
+class Half:
+    """Large beside the record, then not to be pickled."""
+
+    def __init__(self, number: int) -> None:
+        self.array = np.full(BIG.size, float(number))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle 'Half' object")
+
+
+def make_half(number: int) -> Any:
+    return [np.full(BIG.size, 1.0), Half(number)] if number % 2 else np.full(BIG.size, 2.0)
+
+
+def test_a_result_that_fails_halfway_leaves_no_block_behind() -> None:
+    result = centimane.parallel_map(make_half, range(6), executor="process", workers=2)
+    assert [index for index, _ in result.failures()] == [1, 3, 5]
+    assert all(isinstance(error, centimane.PayloadError) for _, error in result.failures())
+    assert all(np.array_equal(value, np.full(BIG.size, 2.0)) for _, value in result.successes())
+    del result
+    gc.collect()
+    assert leases() <= 2
+
+
 def test_a_chunk_travels_as_one() -> None:
     items = [np.full(20_000, float(k)) for k in range(25)]
     result = centimane.parallel_map(echo, items, executor="process", workers=2, chunksize=4)

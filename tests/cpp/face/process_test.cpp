@@ -91,6 +91,26 @@ TEST(processes, many_small_things_may_be_large_together) {
   EXPECT_EQ(f.get(), std::vector<double>(200'000, 3.5));
 }
 
+TEST(processes, an_error_may_be_large) {
+  auto r = cm::parallel_map(
+      [](int n) -> std::vector<double> {
+        if (n % 2 == 0) throw std::runtime_error(std::string(200'000, 'e') + std::to_string(n));
+        return std::vector<double>(50'000, n);
+      },
+      numbers(8), {.executor = cm::process, .workers = 2});
+  for (const auto& [index, error] : r.failures()) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::runtime_error& e) {
+      EXPECT_EQ(std::string(e.what()), std::string(200'000, 'e') + std::to_string(index));
+    }
+  }
+  EXPECT_EQ(r.failures().size(), 4U);
+  for (const auto& [index, value] : r.successes()) {
+    EXPECT_EQ(value, std::vector<double>(50'000, static_cast<double>(index)));
+  }
+}
+
 template <class F>
 std::string refusal(F&& f) {
   try {

@@ -257,6 +257,7 @@ class side_table final : public cm::annex {
     all.push_back({to, n, memory});
     return static_cast<std::uint32_t>(all.size() - 1);
   }
+  void drop() noexcept override { all.clear(); }
   std::vector<cm::annexed> all;
   std::size_t most = 100;
 };
