@@ -1,6 +1,7 @@
 // See hands.hpp.
 #include "hands.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -10,6 +11,16 @@
 #include "run.hpp"
 
 namespace centimane::python {
+
+// Under the house's mutex.
+struct circle {
+  explicit circle(std::size_t n) : most(n) {}
+  const std::size_t most;
+  std::deque<stay> wanted;
+  std::size_t all = 0, idle = 0, coming = 0;  ///< all: those who are coming included
+  bool over = false;
+};
+
 namespace {
 
 struct house {
@@ -17,7 +28,9 @@ struct house {
   std::condition_variable work_there, somebody_left;
   std::deque<stay> wanted;
   std::size_t all = 0, idle = 0;
-  std::size_t coming = 0;  ///< threads that were started and are not here yet
+  std::size_t coming = 0;                       ///< threads that were started and are not here yet
+  std::deque<std::shared_ptr<circle>> founded;  ///< one for each thread that is coming to it
+  std::size_t in_circles = 0;
   std::uint64_t dismissed = 0;
 };
 
@@ -31,16 +44,99 @@ std::size_t start_threads(std::size_t n) {
   return started ? PyLong_AsSize_t(started.get()) : 0;
 }
 
+/// Notes n more stays; answers how many threads are missing for them. Under the mutex, as what follows.
+std::size_t note(house& h, std::uint32_t n, const stay& where) {
+  circle* const c = where.among.get();
+  std::deque<stay>& wanted = c != nullptr ? c->wanted : h.wanted;
+  const std::size_t free = c != nullptr ? c->idle + c->coming : h.idle + h.coming;
+  wanted.insert(wanted.end(), n, where);
+  std::size_t missing = wanted.size() > free ? std::min<std::size_t>(n, wanted.size() - free) : 0;
+  if (c != nullptr) {
+    missing = std::min(missing, c->most - c->all);
+    c->all += missing;
+    c->coming += missing;
+    h.founded.insert(h.founded.end(), missing, where.among);
+  } else {
+    h.coming += missing;
+  }
+  return missing;
+}
+
+/// So many could not be started after all. True: there are others, who will come to the work.
+bool make_do(house& h, std::size_t without, const stay& where) {
+  circle* const c = where.among.get();
+  if (c == nullptr) {
+    h.coming -= without;
+    return h.all + h.coming > 0;
+  }
+  c->all -= without;
+  c->coming -= without;
+  for (auto at = h.founded.end(); without > 0 && at != h.founded.begin();) {
+    if (*--at == where.among) {
+      at = h.founded.erase(at);
+      --without;
+    }
+  }
+  return c->all > 0;
+}
+
+/// One stay, on this thread, if its run is still there. False: the thread could not be made ready for it.
+bool serve(stay next, PyThreadState*& state, bool& ready) {
+  std::shared_ptr<run> owner = next.owner.lock();
+  if (!owner) return true;
+  come_back(state);
+  ready = ready || owner->work().make_ready();
+  hand_state = PyEval_SaveThread();
+  if (ready) next.pass.work();
+  come_back(hand_state);
+  hand_state = nullptr;
+  next = {{}, engine::hand(nullptr), {}};
+  owner.reset();  // may be the last to hold it, and it holds objects
+  state = PyEval_SaveThread();
+  return ready;
+}
+
+void live_in(house& h, circle& c, std::unique_lock<std::mutex>& lock, PyThreadState*& state) {
+  ++h.in_circles;
+  --c.coming;
+  const std::uint64_t era = h.dismissed;
+  for (bool ready = false;;) {
+    ++c.idle;
+    h.work_there.wait(lock, [&] { return !c.wanted.empty() || c.over || h.dismissed != era; });
+    --c.idle;
+    if (c.over || c.wanted.empty()) break;
+    stay next = std::move(c.wanted.front());
+    c.wanted.pop_front();
+    lock.unlock();
+    const bool goes_on = serve(std::move(next), state, ready);
+    lock.lock();
+    if (!goes_on) break;
+  }
+  --c.all;
+  --h.in_circles;
+}
+
 }  // namespace
+
+std::shared_ptr<circle> make_circle(std::size_t most) { return std::make_shared<circle>(most); }
+
+void disband(const std::shared_ptr<circle>& what) {
+  house& h = *here;
+  std::deque<stay> dropped;
+  {
+    const std::lock_guard lock(h.mutex);
+    what->over = true;
+    dropped.swap(what->wanted);
+  }
+  h.work_there.notify_all();
+}
 
 void hire(std::uint32_t n, const stay& where) {
   house& h = *here;
   std::size_t missing = 0;
   {
-    std::lock_guard lock(h.mutex);
-    for (std::uint32_t i = 0; i < n; ++i) h.wanted.push_back(where);
-    if (h.wanted.size() > h.idle + h.coming) missing = std::min<std::size_t>(n, h.wanted.size() - h.idle - h.coming);
-    h.coming += missing;
+    const std::lock_guard lock(h.mutex);
+    missing = note(h, n, where);
   }
   h.work_there.notify_all();
   if (missing == 0) return;
@@ -53,9 +149,8 @@ void hire(std::uint32_t n, const stay& where) {
   const std::size_t came = start_threads(missing);
   bool started = came > 0;
   {
-    std::lock_guard lock(h.mutex);
-    h.coming -= missing - came;
-    if (h.all + h.coming > 0) started = true;  // those there will come to it
+    const std::lock_guard lock(h.mutex);
+    if (make_do(h, missing - came, where)) started = true;
   }
   if (on_hand) {
     PyErr_Clear();
@@ -71,32 +166,29 @@ void live_as_hand(double idle_seconds) {
   PyThreadState* state = PyEval_SaveThread();
   const auto idle_for = std::chrono::duration<double>(idle_seconds);
   std::unique_lock lock(h.mutex);
-  ++h.all;
-  --h.coming;
-  const std::uint64_t era = h.dismissed;
-  for (;;) {
-    ++h.idle;
-    const bool work = h.work_there.wait_for(lock, idle_for, [&] { return !h.wanted.empty() || h.dismissed != era; }) &&
-                      !h.wanted.empty();
-    --h.idle;
-    if (!work) break;
-    stay next = std::move(h.wanted.front());
-    h.wanted.pop_front();
-    lock.unlock();
-    if (std::shared_ptr<run> owner = next.owner.lock()) {
-      come_back(state);
-      const bool ready = owner->work().begin_hand();
-      hand_state = PyEval_SaveThread();
-      if (ready) next.pass.work();
-      come_back(hand_state);
-      hand_state = nullptr;
-      next = {{}, engine::hand(nullptr)};
-      owner.reset();  // may be the last to hold it, and it holds objects
-      state = PyEval_SaveThread();
+  if (!h.founded.empty()) {
+    const std::shared_ptr<circle> mine = std::move(h.founded.front());
+    h.founded.pop_front();
+    live_in(h, *mine, lock, state);
+  } else {
+    ++h.all;
+    --h.coming;
+    const std::uint64_t era = h.dismissed;
+    for (bool ready = true;;) {
+      ++h.idle;
+      const bool work =
+          h.work_there.wait_for(lock, idle_for, [&] { return !h.wanted.empty() || h.dismissed != era; }) &&
+          !h.wanted.empty();
+      --h.idle;
+      if (!work) break;
+      stay next = std::move(h.wanted.front());
+      h.wanted.pop_front();
+      lock.unlock();
+      serve(std::move(next), state, ready);
+      lock.lock();
     }
-    lock.lock();
+    --h.all;
   }
-  --h.all;
   lock.unlock();
   h.somebody_left.notify_all();
   come_back(state);
@@ -108,8 +200,8 @@ std::size_t dismiss_hands(double patience_seconds) {
   std::unique_lock lock(h.mutex);
   ++h.dismissed;
   h.work_there.notify_all();
-  h.somebody_left.wait_for(lock, std::chrono::duration<double>(patience_seconds), [&] { return h.all == 0; });
-  return h.all;
+  h.somebody_left.wait_for(lock, std::chrono::duration<double>(patience_seconds), [&] { return h.all + h.in_circles == 0; });
+  return h.all + h.in_circles;
 }
 
 void forget_hands() noexcept {

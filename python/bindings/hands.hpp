@@ -12,10 +12,17 @@ namespace centimane::python {
 
 class run;
 
+/// The threads of a run with an initialiser: at most `most`, each made ready once, for this run alone. They end with it.
+struct circle;
+std::shared_ptr<circle> make_circle(std::size_t most);
+/// The run is over: those who wait for it leave, those who are at work follow.
+void disband(const std::shared_ptr<circle>& what);
+
 /// One stay at a crew's work. `owner` keeps the run alive while the hand is in it; a run that is gone needs no hands.
 struct stay {
   std::weak_ptr<run> owner;
   engine::hand pass;
+  std::shared_ptr<circle> among;  ///< null: any hand will do
 };
 
 /// Sends n hands there. Wakes idle ones, has `start_threads(n)` called for the rest. With or without the GIL. Throws

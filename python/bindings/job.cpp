@@ -22,9 +22,6 @@ constexpr double bar_seconds = 0.05;
 /// C functions do not look for signals: we do, each so many items.
 constexpr std::uint64_t items_a_look = 1024;
 
-std::atomic<std::uint64_t> next_serial{1};
-thread_local std::unordered_set<std::uint64_t> initialised;  // serials of the runs this thread is ready for
-
 const char* name_of(policy::outcome how) {
   switch (how) {
     case policy::outcome::died:
@@ -78,7 +75,7 @@ ref explain(PyObject* make, std::uint64_t item, std::uint32_t attempt, const eng
 }
 
 job::job(job_options options)
-    : options_(std::move(options)), born_(platform::fork_generation()), serial_(next_serial.fetch_add(1)) {
+    : options_(std::move(options)), born_(platform::fork_generation()) {
   pickling_.rescue = options_.rescue.get();
   pickling_.met_main = options_.met_main.get();
   pickling_.told = options_.told.get();
@@ -445,15 +442,13 @@ engine::verdict job::take_outcome(std::uint64_t i, bool ok, ref what, float seco
   return v;
 }
 
-bool job::begin_hand() {
-  if (!options_.initializer || initialised.contains(serial_)) return true;
-  if (error_) return false;
+bool job::make_ready() {
+  if (error_ || closed_) return false;
   ref done = ref::steal(user_call([&] { return PyObject_CallNoArgs(options_.initializer.get()); }));
   if (!done) {
     give_up(take_error());
     return false;
   }
-  initialised.insert(serial_);
   return true;
 }
 

@@ -139,8 +139,9 @@ class job final : public engine::payload, public engine::recorder {
   [[nodiscard]] bool here() const noexcept;
   /// From now on outcomes that come are dropped.
   void close() noexcept { closed_ = true; }
-  /// A hand begins its stay. False: its initializer failed, it must not work.
-  bool begin_hand();
+  [[nodiscard]] bool has_initializer() const noexcept { return static_cast<bool>(options_.initializer); }
+  /// Calls the initializer on this thread, which is new to the run. False: it failed, or the run is over.
+  bool make_ready();
   /// The progress bar's last word.
   void last_progress();
 
@@ -183,7 +184,6 @@ class job final : public engine::payload, public engine::recorder {
   ref error_;
   ref source_error_;          ///< what the source raised: what came before it is carried to its end, then it is raised
   const std::uint32_t born_;  ///< fork generation
-  const std::uint64_t serial_;
   where where_ = where::nowhere;
   std::uint64_t function_id_ = 0;
   std::unordered_map<std::uint64_t, std::uint32_t> attempts_;  ///< of items that took another number than one

@@ -102,10 +102,10 @@ void run::on_threads(std::uint32_t workers) {
   auto passes = std::make_shared<std::optional<engine::hand>>();
   // A token is spent at a start, not in a queue; a value is recorded when it is there, not with its neighbours.
   const bool each_alone = rules_.limit != nullptr || job_.records();
-  auto crew =
-      std::make_unique<engine::crew>(job_, workers, each_alone, [me = weak_from_this(), passes](std::uint32_t n) {
-        hire(n, {me, **passes});
-      });
+  if (job_.has_initializer()) circle_ = make_circle(workers);
+  auto crew = std::make_unique<engine::crew>(
+      job_, workers, each_alone,
+      [me = weak_from_this(), passes, among = circle_](std::uint32_t n) { hire(n, {me, **passes, among}); });
   passes->emplace(crew->pass());
   port_ = std::move(crew);
   begin(where::threads, 0, workers);
@@ -168,6 +168,7 @@ void run::leave(bool abandon) {
   }
   finished_ = true;
   job_.close();
+  if (circle_) disband(circle_);
   job_.define = {};
   if (port_ == nullptr) return;
   if (abandon && processes_ == nullptr && tasks_ == nullptr) {
@@ -263,7 +264,11 @@ void run::close() {
 
 /// On a hand's thread, if a run was abandoned: the last one there takes it down.
 run::~run() {
-  if (driver_ != nullptr && !job_.here()) disown();
+  if (driver_ != nullptr && !job_.here()) {
+    disown();
+  } else if (circle_) {
+    disband(circle_);
+  }
   silence();
   job_.close();
   driver_.reset();

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "hands.hpp"
 #include "job.hpp"
 #include "platform/event_fd.hpp"
 #include "process/pool.hpp"
@@ -98,6 +99,7 @@ class run : public std::enable_shared_from_this<run> {
   std::unique_ptr<engine::port> port_;
   engine::process_port* processes_ = nullptr;
   loop_port* tasks_ = nullptr;
+  std::shared_ptr<circle> circle_;  ///< the threads of a run with an initializer
   std::unique_ptr<engine::driver> driver_;
   engine::driver::stretch present_;  ///< tasks of the stream that are being handed out
   std::uint64_t next_item_ = 0;      ///< of its first one

@@ -361,6 +361,27 @@ def test_worker_init_runs_once_a_worker(executor: str) -> None:
     del init
 
 
+def test_only_so_many_threads_are_initialised() -> None:
+    """Hands come and go between items that come late; the run still has its two, and they end with it."""
+    ready: list[int] = []
+    threads: set[int] = set()
+
+    def work(item: int) -> bool:
+        threads.add(threading.get_ident())
+        return threading.get_ident() in ready
+
+    def slowly() -> Iterator[int]:
+        for item in range(300):
+            if item % 3 == 0:
+                parallel_map(abs, range(2), workers=2)  # other runs take hands meanwhile
+            yield item
+
+    result = parallel_map(work, slowly(), workers=2, worker_init=lambda: ready.append(threading.get_ident()))
+    assert all(result.values())
+    assert len(ready) == len(set(ready)) <= 2
+    assert threads <= set(ready)
+
+
 _initialised: list[int] = []
 
 
