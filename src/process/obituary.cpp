@@ -36,6 +36,7 @@ const char* hint(int signal) {
 }
 
 std::string how(const ending& end) {
+  if (end.unkillable) return "does not end: it waits in the kernel, where SIGKILL does not reach it, and is left to itself";
   if (end.broke_protocol) return "was killed because it wrote into the engine's memory";
   // Whoever dies closes its channel too, and that may be seen first. A signal that is not our own SIGKILL says more.
   if (end.closed_channel && (!end.known || end.signal == 0 || end.signal == SIGKILL)) {
@@ -62,6 +63,7 @@ trouble account(const ending& end) {
   t.pid = end.pid;
   t.worker = end.worker;
   t.likely_oom = end.oom;
+  t.unkillable = end.unkillable;
   t.stack = end.text;
   return t;
 }

@@ -18,6 +18,7 @@ struct ending {
   bool broke_protocol = false;
   bool closed_channel = false;  ///< the task closed our descriptors or called exec
   bool oom = false;             ///< the kernel's out-of-memory killer was at work meanwhile
+  bool unkillable = false;      ///< it outlived its SIGKILL, and is left to itself
   phase at = phase::none;
   nanos began = 0;   ///< when the task that it died in began, if its channel is timed
   std::string text;  ///< crash text

@@ -173,6 +173,7 @@ class pool_core final : public watched {
   void bury(std::uint32_t w, nanos at);
   void clear(std::uint32_t w);
   void kill(std::uint32_t w);
+  void signal(std::uint32_t w, int number);
   void condemn_deaf(std::uint32_t w, nanos at);
   void collect_stack(std::uint32_t w, nanos at);
   void check_clocks(nanos at);

@@ -83,8 +83,8 @@ void pool_core::obey(const policy::order& what, nanos at) {
       p.ring->soft_stop();
       if (p.stack_by != policy::never) {
         p.stop_after_stack = true;
-      } else if (p.pidfd) {
-        platform::pidfd_signal(p.pidfd.get(), stop_signal());
+      } else {
+        signal(what.to, stop_signal());
       }
       break;
     }
@@ -95,10 +95,14 @@ void pool_core::obey(const policy::order& what, nanos at) {
         kill(what.to);
       }
       break;
-    case policy::order::abandon:
-      if (rules_.log) rules_.log(one_line(places_[what.to].end) + " and does not end; it is left to itself");
+    case policy::order::abandon: {
+      ending end = places_[what.to].end;
+      end.unkillable = true;
+      if (rules_.log) rules_.log(one_line(end));
       clear(what.to);
+      places_[what.to].end = std::move(end);  // for the report of what it had begun, which follows
       break;
+    }
     case policy::order::retire:
       places_[what.to].leaving = true;
       places_[what.to].ring->closing();
@@ -180,7 +184,7 @@ void pool_core::report(const policy::order& what) {
     p->stack_by = policy::later(p->stack_look, rules_.stack_patience);
     p->stack_latest = policy::later(p->stack_by, starved_patience);
     p->held_report = what;  // until its stack is there
-    if (p->pidfd) platform::pidfd_signal(p->pidfd.get(), stack_signal());
+    signal(what.to, stack_signal());
     return;
   }
   if (what.how == policy::outcome::overtime) return deliver(what, {});

@@ -285,15 +285,20 @@ void pool_core::condemn_deaf(std::uint32_t w, nanos at) {
 void pool_core::kill(std::uint32_t w) {
   place& p = places_[w];
   if (!p.ring) return;
-  if (p.pidfd) {
-    platform::pidfd_signal(p.pidfd.get(), SIGKILL);
-  } else if (p.pid != 0) {
-    const std::uint64_t ticket = (std::uint64_t{p.life} << 16) | w;
-    if (zygote_) zygote_->kill(ticket, SIGKILL);
-  } else {
+  if (p.pid == 0) {
     p.kill_when_known = true;
+  } else {
+    signal(w, SIGKILL);
   }
   p.killed_by_us = true;
+}
+
+/// By its pidfd; where there is none, or the system refuses such a signal, by its parent, who has not reaped it: neither
+/// can hit a stranger.
+void pool_core::signal(std::uint32_t w, int number) {
+  const place& p = places_[w];
+  if (p.pidfd && platform::pidfd_signal(p.pidfd.get(), number)) return;
+  if (p.pid != 0 && zygote_) zygote_->kill((std::uint64_t{p.life} << 16) | w, number);
 }
 
 /// The worker is gone. What it published counts; the task it had begun is lost; the rest goes out again.
@@ -363,7 +368,7 @@ void pool_core::collect_stack(std::uint32_t w, nanos at) {
   }
   const bool alive = at != policy::never;
   if (alive && p.kill_after_stack) kill(w);
-  if (alive && p.stop_after_stack && p.pidfd) platform::pidfd_signal(p.pidfd.get(), stop_signal());
+  if (alive && p.stop_after_stack) signal(w, stop_signal());
   p.kill_after_stack = p.stop_after_stack = false;
 }
 

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "centimane/errors.hpp"
+#include "platform/descriptors.hpp"
 #include "platform/limits.hpp"
 #include "process/pool_core.hpp"
 
@@ -25,6 +26,8 @@ std::shared_ptr<pool> pool::open(pool_rules rules) {
   }
   if (rules.max_tasks == 0) throw std::invalid_argument("centimane: max_tasks must be at least 1");
   if (!rules.make_zygote) throw std::invalid_argument("centimane: a pool needs a way to make its zygote");
+  // A program may have closed its standard streams and print all the same: not into a socket of ours.
+  platform::ensure_standard();
   // Two a worker for as long as it lives, and what a fork and the pool itself take: told now, not in the middle of a
   // run.
   const std::uint64_t need = 2 * std::uint64_t{rules.workers} + 20, have = platform::free_descriptors();

@@ -79,10 +79,12 @@ void supervisor::live() {
   std::array<platform::poller::event, 64> events;
   policy::nanos until = policy::never;
   for (;;) {
+    // What is overdue already, when the wait begins, says nothing about how long the process slept.
+    const policy::nanos due = until == policy::never ? until : std::max(until, platform::now());
     const std::size_t n = poller_.wait(events, until);
     const std::lock_guard lock(mutex_);
     if (ending_) return;
-    const policy::nanos late = until == policy::never ? 0 : platform::now() - until;
+    const policy::nanos late = due == policy::never ? 0 : platform::now() - due;
     if (late > gap_worth_telling) {
       for (watched* it : all_) {
         if (it != nullptr) it->slept(late);

@@ -32,6 +32,14 @@ TEST(obituary, an_exit_code_is_told_beside_the_closed_channel) {
   EXPECT_NE(engine::one_line(ended(0, 3)).find("exited with code 3"), std::string::npos);
 }
 
+TEST(obituary, who_outlives_sigkill_is_said_to) {
+  engine::ending end = ended(SIGKILL, -1);
+  end.unkillable = true;
+  EXPECT_NE(engine::one_line(end).find("SIGKILL does not reach it"), std::string::npos);
+  EXPECT_TRUE(engine::died_in_hand(end).unkillable);
+  EXPECT_FALSE(engine::died_in_hand(ended(SIGKILL, -1)).unkillable);
+}
+
 TEST(obituary, a_task_that_never_began_died_in_its_claim) {
   EXPECT_EQ(engine::died_unbegun(ended(SIGKILL, -1)).where, engine::stage::claim);
 }
