@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <utility>
 
 namespace centimane {
 inline namespace v0 {
@@ -174,7 +175,8 @@ bool map_core::settled_values(index first, index n, int worker) {
 }
 
 bool map_core::idle(void (*sleep)(void*), void* context) {
-  if (stop_.stop_requested()) return false;
+  // The driver hears of a stop once, at once; from then on it sleeps until what runs has ended.
+  if (stop_.stop_requested() && !std::exchange(stop_told_, true)) return false;
   sleep(context);
   return !stop_.stop_requested();
 }

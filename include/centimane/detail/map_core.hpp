@@ -130,6 +130,7 @@ class map_core : public engine::payload, public engine::recorder {
   const void* whom_ = nullptr;
   std::chrono::steady_clock::time_point begun_;
   std::exception_ptr callback_error_;
+  bool stop_told_ = false;
   mutable std::exception_ptr cut_[4];
 
   mutable std::mutex lock_;  ///< errors_
