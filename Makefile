@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
+# Scenes of the fault suite wait more than they compute.
+SIDE_BY_SIDE ?= $(shell echo $$(($(JOBS) + 1)))
 PYTHON ?= $(shell tools/set-up.sh python)
 # Further interpreters that `make test` tries, where they are found.
 PYTHONS ?= 3.12 3.13
@@ -69,7 +71,8 @@ test-cpp: packages-test
 test-python: packages-test package
 	cmake --preset dev --log-level=WARNING >/dev/null
 	cmake --build --preset dev -j $(JOBS)
-	$(guard) 2400 env $(built) $(py) -m pytest
+	$(guard) 2400 env $(built) $(py) -m pytest --ignore=tests/faults
+	$(guard) 2400 env $(built) $(py) -m pytest tests/faults -n $(SIDE_BY_SIDE) --dist loadgroup
 
 # A shorter selection with each further interpreter that is there.
 test-pythons: packages-test

@@ -130,6 +130,17 @@ def work(task: tuple[str, Any]) -> Any:
     if deed == "leave_child":
         subprocess.Popen(["sleep", "3600"])
         return number * number
+    if deed == "leave_orphan":
+        if os.fork() == 0:
+            os.fork()
+            os._exit(0)
+        os.wait()
+        return number * number
+    if deed == "eat":
+        eaten = bytearray(number)
+        for at in range(0, number, 4096):
+            eaten[at] = 1
+        return len(eaten)
     if deed == "leave_thread":
         threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
         return number * number
@@ -251,12 +262,33 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
     items = [argument(task) for task in plan["tasks"]] * plan.get("times", 1)
     while plan.get("until_interrupted"):
         centimane.parallel_map(work, items, **options)
+    if plan.get("until_told"):
+        return again_and_again(items, options)
     result = centimane.parallel_map(work, items, **options)
     return {
         "status": result.status.name.lower(),
         "ok": result.ok,
         "outcomes": [described(i) for i in result.item_results()],
     }
+
+
+def again_and_again(items: list[Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Runs until the scene is told to end, each with a line that tells whose work it was; what was wrong in any of them."""
+    runs = lost = 0
+    wrong: list[Any] = []
+    while not os.path.exists(os.path.join(os.environ["TMPDIR"], "go")):
+        pids = set()
+        outcomes = [described(i) for i in centimane.parallel_map(work, items, **options).item_results()]
+        for (deed, number), outcome in zip(items, outcomes, strict=True):
+            if outcome.get("error") == "WorkerDied":
+                lost += 1
+            elif deed == "pid" and "value" in outcome:
+                pids.add(outcome["value"])
+            elif outcome != {"value": number * number}:
+                wrong.append(outcome)
+        runs += 1
+        say({"event": "run", "pids": sorted(pids)})
+    return {"runs": runs, "lost": lost, "wrong": wrong[:10]}
 
 
 def say(what: dict[str, Any]) -> None:

@@ -51,7 +51,8 @@ class Scene:
         waited_on, self.go = os.pipe()
         plan = plan | {"report": write, "runs": [run | {"go": waited_on} for run in plan["runs"]]}
         self.process = subprocess.Popen(
-            (before or []) + command(face) + [json.dumps(plan)],
+            # Who started the tests may ignore these, as nohup and a background job of a shell do; scenes are about them.
+            ["env", "--default-signal=INT,HUP", *(before or []), *command(face), json.dumps(plan)],
             env=os.environ | (env or {}) | {MARK: self.mark, "TMPDIR": str(self.folder)},
             pass_fds=[write, waited_on],
             stdin=subprocess.DEVNULL,

@@ -26,6 +26,8 @@ class Fault:
     faces: tuple[str, ...] = BOTH
     #: text that the error's message or stack must hold, by face
     says: dict[str, str] = field(default_factory=dict)
+    #: what the deed may cost besides itself: the outcome of what ran beside it at that moment
+    beside: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
@@ -67,7 +69,7 @@ FAULTS = (
         promised=died(stage="write_result", exit_code=4),
         faces=PYTHON,
     ),
-    Fault(16, "kills_the_zygote", "kill_zygote", promised=died(stage="zygote")),
+    Fault(16, "kills_the_zygote", "kill_zygote", promised=died(stage="zygote"), beside=died(stage="zygote")),
     Fault(27, "never_returns", "hang", promised={"error": "TaskTimeout"}, options=TIMEOUT),
     Fault(27, "never_returns_and_computes", "hang_busy", promised={"error": "TaskTimeout"}, options=TIMEOUT),
     Fault(

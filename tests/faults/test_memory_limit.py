@@ -69,6 +69,21 @@ def test_an_argument_beyond_the_limit_is_refused(face: str, group: Path, stage: 
     assert it.end() == 0
 
 
+def test_51_who_eats_the_memory_is_named(face: str, group: Path, stage: Callable[..., Scene]) -> None:
+    """The kernel ends the worker, not the driver and not the zygote; the error says what it likely was."""
+    tasks = [["square", 2], ["eat", 2 * LIMIT], ["square", 3]]
+    it = stage(
+        face, {"runs": [{"tasks": tasks, "options": {"workers": 1}}, {"tasks": [["square", 4]]}]}, before=within(group)
+    )
+    first, second = it.lines()
+    two, eaten, three = first["outcomes"]
+    assert (two, three) == ({"value": 4}, {"value": 9})
+    assert (eaten["error"], eaten["signal"], eaten["likely_oom"]) == ("WorkerDied", 9, True), eaten
+    assert "out-of-memory" in eaten["text"]
+    assert second["outcomes"] == [{"value": 16}]
+    assert it.end() == 0
+
+
 def test_what_fits_is_carried(face: str, group: Path, stage: Callable[..., Scene]) -> None:
     """Blocks are used again: many times the limit goes through, one after the other."""
     tasks = [["large", 20 * MIB]] * 4

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,6 +60,91 @@ def test_69_shared_memory_file_system(face: str, mount: str, stage: Callable[...
     (line,) = it.lines()
     assert line["outcomes"][:50] == VALUES, line
     assert line["outcomes"][50] == {"value": f"str of {100 << 20}"}
+    assert it.end() == 0
+
+
+def unshared(*flags: str, first: str = "true") -> list[str]:
+    """A command prefix: namespaces of its own, prepared by a line of shell."""
+    return ["unshare", "-m", *flags, "sh", "-c", f'{first} || exit 99; exec "$@"', "sh"]
+
+
+needs_unshare = pytest.mark.skipif(
+    shutil.which("unshare") is None or os.geteuid() != 0, reason="needs unshare and the right to use it"
+)
+
+
+@needs_unshare
+def test_25_the_driver_is_the_first_process(face: str, stage: Callable[..., Scene]) -> None:
+    """As in a container: what tasks orphan becomes its child, and dies as a stranger; nothing of that is ours to reap."""
+    tasks = [["leave_orphan", n] if n % 5 == 0 else ["square", n] for n in range(50)] + [
+        ["sigkill", 0],
+        ["kill_zygote", 0],
+    ]
+    it = stage(
+        face, {"runs": [{"tasks": tasks}, {"tasks": SQUARES}]}, before=["unshare", "--pid", "--fork", "--mount-proc"]
+    )
+    first, second = it.lines()
+    died = [o for n, o in enumerate(first["outcomes"]) if o != {"value": n * n}]
+    assert [o["error"] for o in first["outcomes"][50:]] == ["WorkerDied"] * 2, first
+    # A zygote's end takes its workers along: what the other one had just begun is lost with it.
+    assert len(died) <= 3, first
+    assert {o["error"] for o in died} == {"WorkerDied"}
+    assert second["outcomes"] == VALUES
+    assert it.end() == 0
+
+
+@needs_unshare
+@pytest.mark.parametrize(
+    "first",
+    [
+        "unset HOME",
+        "mount -t tmpfs -o ro none /proc",
+        "mount --bind / / && mount -o remount,ro,bind /",
+        "export TMPDIR=/nowhere && mount -t tmpfs -o ro,mode=555 none /tmp",
+    ],
+    ids=["no_home", "no_proc", "read_only_root", "no_temporary_folder"],
+)
+def test_72_77_a_bare_system(face: str, first: str, stage: Callable[..., Scene]) -> None:
+    tasks = [*SQUARES, ["large", 10 << 20], ["sigkill", 0]]
+    it = stage(face, {"runs": [{"tasks": tasks}, {"tasks": SQUARES}]}, before=unshared(first=first))
+    one, two = it.lines()
+    assert one.get("outcomes", [])[:50] == VALUES, one
+    assert one["outcomes"][50] == {"value": f"str of {10 << 20}"}
+    assert one["outcomes"][51]["error"] == "WorkerDied"
+    assert two["outcomes"] == VALUES
+    assert it.end() == 0
+
+
+@needs_unshare
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_72_a_user_without_a_name(face: str, stage: Callable[..., Scene]) -> None:
+    """No entry in passwd, as OpenShift runs containers. It may read what the tests are made of, and that is all."""
+    may = "-all,+dac_read_search,+dac_override"
+    as_nobody = [
+        "setpriv",
+        "--reuid=54321",
+        "--regid=54321",
+        "--clear-groups",
+        f"--inh-caps={may}",
+        f"--ambient-caps={may}",
+    ]
+    it = stage(face, {"runs": [{"tasks": SQUARES}]}, before=as_nobody)
+    (line,) = it.lines()
+    assert line.get("outcomes") == VALUES, line
+    assert it.end() == 0
+
+
+def memory_left() -> int:
+    (line,) = [line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable")]
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.skipif(memory_left() < 10 << 30, reason="needs 10 GiB of free memory")
+def test_60_more_than_31_bits_count(face: str, stage: Callable[..., Scene]) -> None:
+    size = (2 << 30) + 5
+    it = stage(face, {"runs": [{"tasks": [["square", 2], ["large", size], ["square", 3]], "options": {"workers": 1}}]})
+    (line,) = it.lines()
+    assert line["outcomes"] == [{"value": 4}, {"value": f"str of {size}"}, {"value": 9}]
     assert it.end() == 0
 
 

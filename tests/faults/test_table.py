@@ -30,11 +30,16 @@ def test_fault(fault: Fault, face: str, stage: Callable[..., Scene]) -> None:
     assert len(lines) == 2, lines
     first, second = lines
     assert first.get("status") == "completed", first
+    beside = 0
     for n, outcome in enumerate(first["outcomes"]):
         if n in WHERE:
             expect(fault, face, outcome)
+        elif fault.beside is not None and "error" in outcome:
+            beside += 1
+            assert fault.beside.items() <= outcome.items(), (n, outcome)
         else:
             assert outcome == {"value": n * n}, (n, outcome)
+    assert beside <= len(WHERE), "each deed has one neighbour: there are two workers"
     assert second["ok"], second
     assert second["outcomes"] == [{"value": n * n} for n in range(COUNT)]
 
