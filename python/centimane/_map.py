@@ -286,7 +286,8 @@ def _variables(context: Any) -> tuple[ContextVar[Any], ...]:
     from contextvars import ContextVar
 
     found: tuple[Any, ...] = tuple(context) if hasattr(context, "__iter__") else ()
-    for kind in [type(variable) for variable in found] or [type(context)]:
+    kinds: list[type[Any]] = [type(variable) for variable in found] or [type(context)]
+    for kind in kinds:
         if not found or kind is not ContextVar:
             raise TypeError(f"context must be a list of ContextVar, such as [var], not {kind.__name__}")
     return found
