@@ -146,9 +146,16 @@ void process_tasks::fail_open(const std::string& text) {
 
 // ---- waiting
 
-void process_tasks::lay_baton_down(lock&) {
+void process_tasks::lay_baton_down(lock& l) {
   baton_ = settler_has_it_ = false;
-  if (!onlookers_.empty()) onlookers_.front()->ring_turn();
+  pass_turn(l);
+}
+
+/// The baton is free: the first who still waits takes it up.
+void process_tasks::pass_turn(lock&) {
+  for (sleeper* s : onlookers_) {
+    if (s->rung.load() == 0) return s->ring_turn();
+  }
 }
 
 /// Sleeps until something comes, then takes it over and feeds the workers. Without the GIL.
@@ -190,14 +197,17 @@ bool process_tasks::attend(future_object* of, sleeper& me, nanos until) {
         const without_gil others;
         l.lock();
         wait_with_baton(l, until);
+        l.unlock();  // before the GIL comes back: who has it may want the lock
       }
     }
     if (l.owns_lock()) l.unlock();
     ok = ok && user_call(PyErr_CheckSignals) == 0;
   }
   of->here.leave(me);
-  if (mine) {
-    l.lock();
+  l.lock();
+  if (!mine) {
+    if (!baton_) pass_turn(l);  // it may have been our turn, which our own outcome has overtaken
+  } else {
     lay_baton_down(l);
     touched_ = monotonic_now();
     if (dozing_ && (watched_ > 0 || backlog())) news_.notify_all();

@@ -150,6 +150,7 @@ class process_tasks final : public engine::payload,
   void fail_open(const std::string& text);
   [[nodiscard]] ref broken_error(const std::string& text) const;
   void lay_baton_down(lock& l);
+  void pass_turn(lock& l);
   void wait_with_baton(lock& l, nanos until);
   bool look_on(lock& l, sleeper& me, nanos until);
 
