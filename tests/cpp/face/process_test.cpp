@@ -100,7 +100,7 @@ TEST(processes, an_error_may_be_large) {
       numbers(8), {.executor = cm::process, .workers = 2});
   for (const auto& [index, error] : r.failures()) {
     try {
-      std::rethrow_exception(error);
+      error.rethrow();
     } catch (const std::runtime_error& e) {
       EXPECT_EQ(std::string(e.what()), std::string(200'000, 'e') + std::to_string(index));
     }
