@@ -20,6 +20,7 @@ class too_large final : public annex {
     met = true;
     throw std::length_error("large");
   }
+  void drop() noexcept override {}
   bool met = false;
 };
 
