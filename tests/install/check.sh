@@ -27,7 +27,8 @@ PKG_CONFIG_PATH=$(dirname "$(find "$tmp/moved" -name centimane.pc)")
 export PKG_CONFIG_PATH
 # shellcheck disable=SC2046,SC2086  # flags are words
 "$compiler" -std=c++20 $flags "$here/consumer/main.cpp" -o "$tmp/by-pkg-config" $(pkg-config --cflags --libs centimane)
-if ldd "$tmp/by-pkg-config" | grep -q libcentimane; then export LD_LIBRARY_PATH=$(pkg-config --variable=libdir centimane); fi
+# Not by a pipe: grep ends at its first find, and what ldd still writes then would fail the script.
+if [[ $(ldd "$tmp/by-pkg-config") == *libcentimane* ]]; then export LD_LIBRARY_PATH=$(pkg-config --variable=libdir centimane); fi
 "$tmp/by-pkg-config" pkg-config
 
 # Each public header stands alone.
