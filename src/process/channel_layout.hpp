@@ -156,7 +156,9 @@ constexpr std::size_t result_segment(const channel_shape& s) noexcept { return r
 /// The largest body that goes through a ring of usual size.
 inline constexpr std::size_t usual_largest = 64 * 1024;
 /// The largest body that fits an empty ring wherever it begins.
-constexpr std::size_t largest_in(std::size_t ring) noexcept { return ring / 2 - 48 - sizeof(phase_times); }
+constexpr std::size_t largest_in(std::size_t ring) noexcept { return ring / 2 - 48; }
+/// The same for a result, which may have its times in front of it.
+constexpr std::size_t largest_result_in(std::size_t ring) noexcept { return largest_in(ring) - sizeof(phase_times); }
 
 }  // namespace layout
 

@@ -28,7 +28,7 @@ void channel_worker::attach(const std::byte* task, std::byte* result) {
   result_bytes_ = result + result_bytes_at();
   slots_ = shape.slots;
   room_ = shape.result_bytes;
-  largest_ = std::min(usual_largest, largest_in(room_));
+  largest_ = std::min(usual_largest, largest_result_in(room_));
 }
 
 void channel_worker::sleep() noexcept {
