@@ -176,9 +176,9 @@ void live_as_hand(double idle_seconds) {
     const std::uint64_t era = h.dismissed;
     for (bool ready = true;;) {
       ++h.idle;
-      const bool work =
-          h.work_there.wait_for(lock, idle_for, [&] { return !h.wanted.empty() || h.dismissed != era; }) &&
-          !h.wanted.empty();
+      const bool work = h.work_there.wait_for(lock, idle_for, [&] {
+        return !h.wanted.empty() || h.dismissed != era;
+      }) && !h.wanted.empty();
       --h.idle;
       if (!work) break;
       stay next = std::move(h.wanted.front());
@@ -200,7 +200,8 @@ std::size_t dismiss_hands(double patience_seconds) {
   std::unique_lock lock(h.mutex);
   ++h.dismissed;
   h.work_there.notify_all();
-  h.somebody_left.wait_for(lock, std::chrono::duration<double>(patience_seconds), [&] { return h.all + h.in_circles == 0; });
+  h.somebody_left.wait_for(lock, std::chrono::duration<double>(patience_seconds),
+                           [&] { return h.all + h.in_circles == 0; });
   return h.all + h.in_circles;
 }
 

@@ -12,7 +12,8 @@ namespace centimane::python {
 
 class run;
 
-/// The threads of a run with an initialiser: at most `most`, each made ready once, for this run alone. They end with it.
+/// The threads of a run with an initialiser: at most `most`, each made ready once, for this run alone. They end with
+/// it.
 struct circle;
 std::shared_ptr<circle> make_circle(std::size_t most);
 /// The run is over: those who wait for it leave, those who are at work follow.

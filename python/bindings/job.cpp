@@ -74,8 +74,7 @@ ref explain(PyObject* make, std::uint64_t item, std::uint32_t attempt, const eng
   }));
 }
 
-job::job(job_options options)
-    : options_(std::move(options)), born_(platform::fork_generation()) {
+job::job(job_options options) : options_(std::move(options)), born_(platform::fork_generation()) {
   pickling_.rescue = options_.rescue.get();
   pickling_.met_main = options_.met_main.get();
   pickling_.told = options_.told.get();

@@ -103,9 +103,10 @@ void run::on_threads(std::uint32_t workers) {
   // A token is spent at a start, not in a queue; a value is recorded when it is there, not with its neighbours.
   const bool each_alone = rules_.limit != nullptr || job_.records();
   if (job_.has_initializer()) circle_ = make_circle(workers);
-  auto crew = std::make_unique<engine::crew>(
-      job_, workers, each_alone,
-      [me = weak_from_this(), passes, among = circle_](std::uint32_t n) { hire(n, {me, **passes, among}); });
+  auto crew = std::make_unique<engine::crew>(job_, workers, each_alone,
+                                             [me = weak_from_this(), passes, among = circle_](std::uint32_t n) {
+                                               hire(n, {me, **passes, among});
+                                             });
   passes->emplace(crew->pass());
   port_ = std::move(crew);
   begin(where::threads, 0, workers);

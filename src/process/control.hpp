@@ -33,10 +33,10 @@ enum class control : std::uint32_t {
   begin,          ///< set-up is complete: say ready
   // worker → driver
   ready = 16,  ///< id = its pid, which the zygote's word may bring later
-  want,       ///< id = bytes: room for a result
-  give_back,  ///< body: leases of arguments that no view is left of, or of grants
-  log,        ///< body: text for the driver's log
-  word,       ///< id = definition of the task that says it, body: word_head, text (worker.hpp)
+  want,        ///< id = bytes: room for a result
+  give_back,   ///< body: leases of arguments that no view is left of, or of grants
+  log,         ///< body: text for the driver's log
+  word,        ///< id = definition of the task that says it, body: word_head, text (worker.hpp)
 };
 
 struct control_message {

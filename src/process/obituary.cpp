@@ -36,7 +36,8 @@ const char* hint(int signal) {
 }
 
 std::string how(const ending& end) {
-  if (end.unkillable) return "does not end: it waits in the kernel, where SIGKILL does not reach it, and is left to itself";
+  if (end.unkillable)
+    return "does not end: it waits in the kernel, where SIGKILL does not reach it, and is left to itself";
   if (end.broke_protocol) return "was killed because it wrote into the engine's memory";
   // Whoever dies closes its channel too, and that may be seen first. A signal that is not our own SIGKILL says more.
   if (end.closed_channel && (!end.known || end.signal == 0 || end.signal == SIGKILL)) {

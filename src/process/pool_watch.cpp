@@ -293,8 +293,8 @@ void pool_core::kill(std::uint32_t w) {
   p.killed_by_us = true;
 }
 
-/// By its pidfd; where there is none, or the system refuses such a signal, by its parent, who has not reaped it: neither
-/// can hit a stranger.
+/// By its pidfd; where there is none, or the system refuses such a signal, by its parent, who has not reaped it:
+/// neither can hit a stranger.
 void pool_core::signal(std::uint32_t w, int number) {
   const place& p = places_[w];
   if (p.pidfd && platform::pidfd_signal(p.pidfd.get(), number)) return;
