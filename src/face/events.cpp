@@ -7,7 +7,7 @@ namespace {
 
 using policy::nanos;
 
-events::time time_of(nanos t) { return events::time(std::chrono::nanoseconds(t)); }
+events::time time_of(nanos t) { return events::time{std::chrono::nanoseconds(t)}; }
 std::chrono::nanoseconds span_of(nanos t) { return std::chrono::nanoseconds(t); }
 
 events::outcome outcome_of(policy::outcome how) {
