@@ -60,6 +60,9 @@ bool pool::usable() const noexcept { return core_->usable(); }
 // ---- port
 
 struct process_port::place {
+  place(std::shared_ptr<pool> from, pool_core& its, payload& items, nanos limit)
+      : where(std::move(from)), core(its), work(items), who(its.enter(limit)) {}
+
   std::shared_ptr<pool> where;
   pool_core& core;
   payload& work;
@@ -114,7 +117,7 @@ struct process_port::place {
 process_port::process_port(std::shared_ptr<pool> where, payload& work, nanos task_timeout) {
   if (!where->usable()) throw pool_forked("centimane: this pool belongs to the process that made it, not to its fork");
   pool_core& core = *where->core_;
-  me_.reset(new place{std::move(where), core, work, core.enter(task_timeout), {}, {}, {}, {}});
+  me_ = std::make_unique<place>(std::move(where), core, work, task_timeout);
 }
 
 process_port::~process_port() {
