@@ -1,24 +1,25 @@
-"""``async_parallel_map``, ``async_parallel_starmap`` and ``async_parallel_iter``: the same runs, carried by the caller's event loop."""
+"""``async_parallel_map``, ``async_parallel_starmap`` and ``async_parallel_iter``: the same runs, carried by the caller's event loop.
 
-# pyright: reportPrivateUsage=false
-# _map checks a call's arguments and begins its run; this is its other face.
+Each passes on all that it was given, ``locals()``, as its siblings in ``_map`` do.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, overload
 
-from . import _map
-from ._async_carrier import Carrier
+from . import _run
+from ._async_plan import carry
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
     from contextvars import ContextVar
-    from typing import Any, Literal, TypedDict, TypeVar, Unpack
+    from typing import Any, Literal, TypeVar, Unpack
 
+    from ._async_carrier import Carrier
     from ._checkpoint import Key, Version
     from ._limiter import Limiter
-    from ._map import Start
+    from ._options import AsyncExecutor, AsyncMapOptions, AsyncStreamOptions, OnCancel, Start
     from ._policies import RateLimit, Retry
     from ._result import ItemResult, ParallelResult
     from ._stop import StopToken
@@ -27,118 +28,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     R = TypeVar("R")
 
-    AsyncExecutor = Literal["async", "thread", "process"]
-    OnCancel = Literal["kill", "release"]
 
-    class AsyncOptions(TypedDict, total=False):
-        """What every form takes beside ``executor``; described at ``async_parallel_map``."""
-
-        concurrency: int | None
-        workers: int | None
-        window_size: int | None
-        batch_size: int | None
-        chunksize: int | None
-        timeout: float | None
-        task_timeout: float | None
-        on_progress: Callable[[int, int], object] | None
-        progress: bool
-        worker_init: Callable[..., object] | None
-        worker_init_args: Sequence[Any]
-        max_tasks_per_worker: int | None
-        start: Start | None
-        rate_limit: Limiter | RateLimit | float | None
-        retry: Retry | None
-        max_errors: int | None
-        checkpoint: str | os.PathLike[str] | None
-        checkpoint_version: Version | None
-        checkpoint_key: Callable[[Any], Key] | None
-        item_key: Callable[[Any], Key] | None
-        insights: bool
-        trace: str | os.PathLike[str] | None
-        on_event: Callable[[Event], object] | None
-        on_cancel: OnCancel | None
-        context: Iterable[ContextVar[Any]]
-        window_bytes: int | None
-
-    class AsyncMapOptions(AsyncOptions, total=False):
-        on_result: Callable[[ItemResult[Any]], object] | None
-        stop: StopToken | None
-
-    class AsyncStreamOptions(AsyncOptions, total=False):
-        ordered: bool
-        stop: StopToken | None
-
-    class AsyncDefaults(AsyncOptions, total=False):
-        on_result: Callable[[ItemResult[Any]], object] | None
-
-
-CONCURRENCY = 4
-"""Coroutines at once, if nothing is said: a number that a service does not mind."""
-
-
-def _is_coroutine_function(function: object) -> bool:
-    from inspect import iscoroutinefunction
-
-    return iscoroutinefunction(function) or iscoroutinefunction(type(function).__dict__.get("__call__"))
-
-
-def _carrier(
-    function: Callable[..., Any],
-    items: Any,
-    *,
-    executor: AsyncExecutor | None,
-    concurrency: int | None,
-    workers: int | None,
-    task_timeout: float | None,
-    stop: StopToken | None,
-    on_cancel: OnCancel | None,
-    **options: Any,
-) -> tuple[_map._Plan, Carrier]:
-    """What one call asks for, checked, and what will carry it. In the caller's task."""
-    if executor not in (None, "async", "thread", "process"):
-        raise ValueError(f"executor must be 'async', 'thread' or 'process', not {executor!r}")
-    here = executor in (None, "async")
-    if not here and _is_coroutine_function(function):
-        raise TypeError(f"a coroutine function runs on the event loop: leave out executor={executor!r}")
-    if on_cancel not in (None, "kill", "release"):
-        raise ValueError(f"on_cancel must be 'kill' or 'release', not {on_cancel!r}")
-    if on_cancel is not None and executor != "process":
-        raise ValueError("on_cancel needs executor='process': coroutines are cancelled, and a thread cannot be ended")
-    if concurrency is not None and workers is not None and concurrency != workers:
-        raise ValueError("concurrency and workers are two names of one option: give one of them")
-    if concurrency is not None:
-        workers = _map._whole("concurrency", concurrency)
-    if here:
-        for name in ("chunksize", "worker_init", "max_tasks_per_worker", "start"):
-            if options[name] is not None:
-                raise ValueError(f"{name} needs executor='process' or executor='thread': coroutines have no workers")
-    source: AsyncIterator[Any] | None = None
-    given: Any = items
-    if hasattr(given, "__aiter__") and not issubclass(type(given), type):
-        source = items.__aiter__()
-        given = ()
-    # Coroutines are many hands of one thread: to the engine they differ from threads in where an attempt is begun.
-    plan = _map._plan(
-        function,
-        given,
-        executor="process" if executor == "process" else "thread",
-        workers=(workers or CONCURRENCY) if here else workers,
-        task_timeout=None if here else task_timeout,
-        sequential=False,
-        stop=stop,
-        **options,
-    )
-    plan.executor = executor or "async"  # also for one thread: the loop's own must not be held up
-    if here and task_timeout is not None:
-        plan.task_timeout = _map._seconds("task_timeout", task_timeout)
-    if source is not None:
-        plan.items = None
-    return plan, Carrier(plan, source, stoppable=stop is not None, kill=on_cancel != "release")
-
-
-async def _collect(plan: _map._Plan, carrier: Carrier) -> ParallelResult[Any]:
+async def _collect(carrier: Carrier) -> ParallelResult[Any]:
     run = await carrier.finish()
-    return _map._outcomes(plan, run, run.status)
+    return _run.outcomes(carrier.plan, run, run.status)
 
 
 @overload
@@ -231,41 +124,7 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
     Thread safety: any number of runs on any number of loops; each belongs to its loop. Cost: tens of microseconds an item for its task;
     on threads and processes that of ``parallel_map``, a wake-up of the loop each time that news comes, and one descriptor a run.
     """
-    plan, carrier = _carrier(
-        fn,
-        items,
-        star=False,
-        executor=executor,
-        concurrency=concurrency,
-        workers=workers,
-        window_size=window_size,
-        batch_size=batch_size,
-        chunksize=chunksize,
-        timeout=timeout,
-        task_timeout=task_timeout,
-        on_progress=on_progress,
-        on_result=on_result,
-        progress=progress,
-        worker_init=worker_init,
-        worker_init_args=worker_init_args,
-        max_tasks_per_worker=max_tasks_per_worker,
-        start=start,
-        rate_limit=rate_limit,
-        retry=retry,
-        max_errors=max_errors,
-        checkpoint=checkpoint,
-        checkpoint_version=checkpoint_version,
-        checkpoint_key=checkpoint_key,
-        item_key=item_key,
-        stop=stop,
-        insights=insights,
-        trace=trace,
-        on_event=on_event,
-        on_cancel=on_cancel,
-        context=context,
-        window_bytes=window_bytes,
-    )
-    return await _collect(plan, carrier)
+    return await _collect(carry(locals()))
 
 
 @overload
@@ -319,41 +178,7 @@ async def async_parallel_starmap(
     window_bytes: int | None = None,
 ) -> ParallelResult[Any]:
     """Like ``async_parallel_map``, with ``fn(*item)`` for each item. An item that cannot be unpacked fails alone."""
-    plan, carrier = _carrier(
-        fn,
-        items,
-        star=True,
-        executor=executor,
-        concurrency=concurrency,
-        workers=workers,
-        window_size=window_size,
-        batch_size=batch_size,
-        chunksize=chunksize,
-        timeout=timeout,
-        task_timeout=task_timeout,
-        on_progress=on_progress,
-        on_result=on_result,
-        progress=progress,
-        worker_init=worker_init,
-        worker_init_args=worker_init_args,
-        max_tasks_per_worker=max_tasks_per_worker,
-        start=start,
-        rate_limit=rate_limit,
-        retry=retry,
-        max_errors=max_errors,
-        checkpoint=checkpoint,
-        checkpoint_version=checkpoint_version,
-        checkpoint_key=checkpoint_key,
-        item_key=item_key,
-        stop=stop,
-        insights=insights,
-        trace=trace,
-        on_event=on_event,
-        on_cancel=on_cancel,
-        context=context,
-        window_bytes=window_bytes,
-    )
-    return await _collect(plan, carrier)
+    return await _collect(carry(locals(), star=True))
 
 
 @overload
@@ -429,40 +254,4 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
 
     Thread safety: the stream belongs to one task at a time. Cost: as ``async_parallel_map``.
     """
-    _, carrier = _carrier(
-        fn,
-        items,
-        star=False,
-        stream=True,
-        on_result=None,
-        executor=executor,
-        concurrency=concurrency,
-        workers=workers,
-        ordered=bool(ordered),
-        window_size=window_size,
-        batch_size=batch_size,
-        chunksize=chunksize,
-        timeout=timeout,
-        task_timeout=task_timeout,
-        on_progress=on_progress,
-        progress=progress,
-        worker_init=worker_init,
-        worker_init_args=worker_init_args,
-        max_tasks_per_worker=max_tasks_per_worker,
-        start=start,
-        rate_limit=rate_limit,
-        retry=retry,
-        max_errors=max_errors,
-        checkpoint=checkpoint,
-        checkpoint_version=checkpoint_version,
-        checkpoint_key=checkpoint_key,
-        item_key=item_key,
-        stop=stop,
-        insights=insights,
-        trace=trace,
-        on_event=on_event,
-        on_cancel=on_cancel,
-        context=context,
-        window_bytes=window_bytes,
-    )
-    return carrier.stream()
+    return carry(locals(), stream=True).stream()

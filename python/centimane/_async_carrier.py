@@ -4,9 +4,6 @@ The engine decides, as in every run; here its attempts become tasks, its naps th
 descriptor that the loop watches. Uses nothing of the loop but its public interface.
 """
 
-# pyright: reportPrivateUsage=false
-# _map begins a run for whoever carries it.
-
 from __future__ import annotations
 
 import asyncio
@@ -14,7 +11,7 @@ import contextvars
 from collections import deque
 from functools import partial
 
-from . import _map
+from . import _run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from . import _core
+    from ._plan import Plan
     from ._progress import Bar
     from ._result import ItemResult
 
@@ -47,8 +45,8 @@ def _stack(coroutine: Any) -> str:
 class Carrier:
     """One run and the loop it belongs to. Made, used and left within one task, or one async generator."""
 
-    def __init__(self, plan: _map._Plan, source: AsyncIterator[Any] | None, *, stoppable: bool, kill: bool) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, source: AsyncIterator[Any] | None, *, stoppable: bool, kill: bool) -> None:
+        self.plan = plan
         self._source = source
         self._stoppable = stoppable
         self._kill = kill
@@ -110,13 +108,13 @@ class Carrier:
     def _begin(self) -> _core.Run:
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
-        plan = self._plan
+        plan = self.plan
         for name in ("on_result", "on_progress"):
             callback = getattr(plan, name)
             if callback is not None:
                 setattr(plan, name, partial(self._call_back, callback))
-        self._bar = _map._bar(plan)
-        run = self._run = _map._begin(plan, self._bar, self)
+        self._bar = _run.bar_of(plan)
+        run = self._run = _run.begin(plan, self._bar, self)
         if self._stoppable or plan.executor != "async":
             self._bell = run.bell()
             self._loop.add_reader(self._bell, self._heard, run)
@@ -136,7 +134,7 @@ class Carrier:
             task.cancel()
         if self._run is not None:
             self._run.leave_loop(self._kill and not self._ended)
-        self._plan.let_go()
+        self.plan.let_go()
         if self._bar is not None:
             self._bar.close()
         for note in self._notes:
@@ -212,16 +210,16 @@ class Carrier:
             self._ring()
         elif wait != _WAITS:
             self._timer = self._loop.call_later(wait, self._ring, context=self._context)
-        if self._ended or self._plan.stream:
+        if self._ended or self.plan.stream:
             self._wake()
 
     # ---- attempts
 
     def place(self, run: _core.Run) -> None:
         """The run's attempts are to be tasks of this loop."""
-        limit = self._plan.task_timeout
+        limit = self.plan.task_timeout
         run.on_loop(
-            slots=self._plan.workers,
+            slots=self.plan.workers,
             task_timeout=-1.0 if limit is None else limit,
             spawn=self._spawn,
             cancel=self._cancel,
@@ -229,12 +227,12 @@ class Carrier:
 
     def _spawn(self, item: Any, index: int, _attempt: int) -> None:
         task = self._loop.create_task(self._call(item), context=self._context.copy())
-        limit = self._plan.task_timeout
+        limit = self.plan.task_timeout
         self._live[task] = None if limit is None else self._loop.call_later(limit, self._late, task)
         task.add_done_callback(partial(self._over_with, index))
 
     async def _call(self, item: Any) -> Any:
-        plan = self._plan
+        plan = self.plan
         made = plan.function(*item) if plan.star else plan.function(item)
         if not hasattr(made, "__await__"):
             error = TypeError(

@@ -6,28 +6,19 @@ import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from . import _options
 from ._async import async_parallel_iter, async_parallel_map, async_parallel_starmap
 from ._decorate import stands_in_its_module
 
 if TYPE_CHECKING:
     from typing import Literal, Unpack
 
-    from ._async import AsyncDefaults, AsyncMapOptions, AsyncStreamOptions
+    from ._options import AsyncDefaults, AsyncMapOptions, AsyncStreamOptions
     from ._result import ItemResult, ParallelResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-_DEFAULTS = frozenset(
-    (
-        *("executor", "concurrency", "workers", "window_size", "batch_size", "chunksize", "timeout", "task_timeout"),
-        *("on_progress", "on_result", "progress", "worker_init", "worker_init_args", "max_tasks_per_worker", "start"),
-        *("rate_limit", "retry", "max_errors", "insights", "trace", "on_event", "on_cancel"),
-        *("checkpoint", "checkpoint_version", "checkpoint_key", "item_key"),
-        *("rate_limit", "retry", "max_errors", "on_cancel", "context", "window_bytes"),
-    )
-)
 
 
 class _Mapped(Generic[R]):
@@ -38,37 +29,25 @@ class _Mapped(Generic[R]):
     def _function(self, options: dict[str, Any]) -> Callable[..., Any]:
         raise NotImplementedError
 
-    def _with_defaults(self, given: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        """What was named in the call counts, even None; the rest comes from the decorator."""
-        how: dict[str, Any] = {name: value for name, value in self._defaults.items() if name not in without}
-        # Two names of one option: the call's takes the place of the decorator's.
-        for one, other in (("concurrency", "workers"), ("workers", "concurrency"), ("window_size", "batch_size")):
-            if one in given and other not in given:
-                how.pop(other, None)
-        if "batch_size" in given and "window_size" not in given:
-            how.pop("window_size", None)
-        how.update(given)
-        return how
-
     async def map(
         self, items: Iterable[Any] | AsyncIterable[Any], **options: Unpack[AsyncMapOptions]
     ) -> ParallelResult[R]:
         """``async_parallel_map`` of this function. An option that is named here takes the place of the decorator's, even None."""
-        how = self._with_defaults(options)
+        how = _options.merged(self._defaults, options, async_parallel_map)
         return await async_parallel_map(self._function(how), items, **how)
 
     async def starmap(
         self, items: Iterable[Iterable[Any]] | AsyncIterable[Iterable[Any]], **options: Unpack[AsyncMapOptions]
     ) -> ParallelResult[R]:
         """``async_parallel_starmap``: each item is unpacked into the function's arguments."""
-        how = self._with_defaults(options)
+        how = _options.merged(self._defaults, options, async_parallel_starmap)
         return await async_parallel_starmap(self._function(how), items, **how)
 
     def stream(
         self, items: Iterable[Any] | AsyncIterable[Any], **options: Unpack[AsyncStreamOptions]
     ) -> AsyncGenerator[ItemResult[R], None]:
         """``async_parallel_iter``: outcomes as they come. The decorator's ``timeout`` and ``on_result`` are about maps and not used here."""
-        how = self._with_defaults(options, without=("timeout", "on_result"))
+        how = _options.merged(self._defaults, options, async_parallel_iter, without=("timeout", "on_result"))
         return async_parallel_iter(self._function(how), items, **how)
 
 
@@ -187,9 +166,7 @@ def async_parallel(
     Raises:
         TypeError: an option that is none, or something that cannot be called.
     """
-    unknown = defaults.keys() - _DEFAULTS
-    if unknown:
-        raise TypeError(f"@async_parallel takes no {', '.join(sorted(unknown))}: give it to the call of map or stream")
+    _options.refuse_unknown("@async_parallel", defaults, async_parallel_map, without=("stop",))
     offloads = defaults.get("executor") in ("thread", "process")
     decorate: Any = (_OffloadingDecorator if offloads else _Decorator)(defaults)
     if function is None:

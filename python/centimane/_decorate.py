@@ -5,72 +5,22 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from . import _options
 from ._map import parallel_iter, parallel_map, parallel_starmap
 
 if TYPE_CHECKING:
-    import os
-    from contextvars import ContextVar
+    from typing import Unpack
 
-    from ._checkpoint import Key, Version
     from ._iterator import ParallelIterator
-    from ._limiter import Limiter
-    from ._map import Executor, Start
-    from ._policies import RateLimit, Retry
-    from ._result import ItemResult, ParallelResult
-    from ._stop import StopToken
-    from .events import Event
+    from ._options import Defaults, MapOptions, StreamOptions
+    from ._result import ParallelResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-
-class _Options(TypedDict, total=False):
-    """What every form takes; described at ``parallel_map``."""
-
-    executor: Executor
-    workers: int | None
-    window_size: int | None
-    batch_size: int | None
-    chunksize: int | None
-    timeout: float | None
-    task_timeout: float | None
-    on_progress: Callable[[int, int], object] | None
-    progress: bool
-    sequential: bool
-    worker_init: Callable[..., object] | None
-    worker_init_args: Sequence[Any]
-    max_tasks_per_worker: int | None
-    start: Start | None
-    rate_limit: Limiter | RateLimit | float | None
-    retry: Retry | None
-    max_errors: int | None
-    checkpoint: str | os.PathLike[str] | None
-    checkpoint_version: Version | None
-    checkpoint_key: Callable[[Any], Key] | None
-    item_key: Callable[[Any], Key] | None
-    context: Iterable[ContextVar[Any]]
-    window_bytes: int | None
-    insights: bool
-    trace: str | os.PathLike[str] | None
-    on_event: Callable[[Event], object] | None
-
-
-class _MapOptions(_Options, total=False):
-    on_result: Callable[[ItemResult[Any]], object] | None
-    stop: StopToken | None
-
-
-class _StreamOptions(_Options, total=False):
-    ordered: bool
-    stop: StopToken | None
-
-
-class _Defaults(_Options, total=False):
-    on_result: Callable[[ItemResult[Any]], object] | None
 
 
 def stands_in_its_module(decorated: Any) -> bool:
@@ -85,30 +35,24 @@ def stands_in_its_module(decorated: Any) -> bool:
 class _Mapped(Generic[R]):
     """The three forms, over some callable and its defaults."""
 
-    _defaults: _Defaults
+    _defaults: Defaults
 
     def _function(self, options: dict[str, Any]) -> Callable[..., R]:
         raise NotImplementedError
 
-    def _with_defaults(self, given: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
-        """What was named in the call counts, even None; the rest comes from the decorator."""
-        how: dict[str, Any] = {name: value for name, value in self._defaults.items() if name not in without}
-        how.update(given)
-        return how
-
-    def map(self, items: Iterable[Any], **options: Unpack[_MapOptions]) -> ParallelResult[R]:
+    def map(self, items: Iterable[Any], **options: Unpack[MapOptions]) -> ParallelResult[R]:
         """``parallel_map`` of this function over the items. An option that is named here takes the place of the decorator's, even None."""
-        how = self._with_defaults(options)
+        how = _options.merged(self._defaults, options, parallel_map)
         return parallel_map(self._function(how), items, **how)
 
-    def starmap(self, items: Iterable[Iterable[Any]], **options: Unpack[_MapOptions]) -> ParallelResult[R]:
+    def starmap(self, items: Iterable[Iterable[Any]], **options: Unpack[MapOptions]) -> ParallelResult[R]:
         """``parallel_starmap``: each item is unpacked into the function's arguments."""
-        how = self._with_defaults(options)
+        how = _options.merged(self._defaults, options, parallel_starmap)
         return parallel_starmap(self._function(how), items, **how)
 
-    def stream(self, items: Iterable[Any], **options: Unpack[_StreamOptions]) -> ParallelIterator[R]:
+    def stream(self, items: Iterable[Any], **options: Unpack[StreamOptions]) -> ParallelIterator[R]:
         """``parallel_iter``: outcomes as they come. The decorator's ``timeout`` and ``on_result`` are about maps and not used here."""
-        how = self._with_defaults(options, without=("timeout", "on_result"))
+        how = _options.merged(self._defaults, options, parallel_iter, without=("timeout", "on_result"))
         return parallel_iter(self._function(how), items, **how)
 
 
@@ -120,7 +64,7 @@ class ParallelFunction(_Mapped[R], Generic[P, R]):
 
     __qualname__: str
 
-    def __init__(self, function: Callable[P, R], defaults: _Defaults) -> None:
+    def __init__(self, function: Callable[P, R], defaults: Defaults) -> None:
         self._defaults = defaults
         functools.update_wrapper(self, function)
         self.__wrapped__ = function
@@ -157,11 +101,11 @@ class ParallelFunction(_Mapped[R], Generic[P, R]):
 class UnaryParallelFunction(ParallelFunction[[T], R]):
     """The same for functions of one parameter, whose items' type is known to type checkers."""
 
-    def map(self, items: Iterable[T], **options: Unpack[_MapOptions]) -> ParallelResult[R]:
+    def map(self, items: Iterable[T], **options: Unpack[MapOptions]) -> ParallelResult[R]:
         """``parallel_map`` of this function over the items."""
         return super().map(items, **options)
 
-    def stream(self, items: Iterable[T], **options: Unpack[_StreamOptions]) -> ParallelIterator[R]:
+    def stream(self, items: Iterable[T], **options: Unpack[StreamOptions]) -> ParallelIterator[R]:
         """``parallel_iter`` of this function over the items."""
         return super().stream(items, **options)
 
@@ -194,9 +138,9 @@ def parallel(function: Callable[[T], R], /) -> UnaryParallelFunction[T, R]: ...
 @overload
 def parallel(function: Callable[P, R], /) -> ParallelFunction[P, R]: ...
 @overload
-def parallel(**defaults: Unpack[_Defaults]) -> _Decorator: ...
+def parallel(**defaults: Unpack[Defaults]) -> _Decorator: ...
 def parallel(
-    function: Callable[..., Any] | None = None, /, **defaults: Unpack[_Defaults]
+    function: Callable[..., Any] | None = None, /, **defaults: Unpack[Defaults]
 ) -> ParallelFunction[..., Any] | _Decorator:
     """Gives a function ``.map(items)``, ``.starmap(items)`` and ``.stream(items)``; called, it works as before.
 
@@ -214,9 +158,7 @@ def parallel(
     Raises:
         TypeError: an option that is none, or something that cannot be called.
     """
-    unknown = defaults.keys() - _Defaults.__annotations__.keys()
-    if unknown:
-        raise TypeError(f"@parallel takes no {', '.join(sorted(unknown))}: give it to the call of map or stream")
+    _options.refuse_unknown("@parallel", defaults, parallel_map, without=("stop",))
     decorate = _Decorator(defaults)
     if function is None:
         return decorate
@@ -227,7 +169,7 @@ def parallel(
 class _Decorator:
     """``@parallel(…)``, waiting for its function."""
 
-    def __init__(self, defaults: _Defaults) -> None:
+    def __init__(self, defaults: Defaults) -> None:
         self._defaults = defaults
 
     @overload

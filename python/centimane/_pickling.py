@@ -12,7 +12,7 @@ from types import FunctionType
 
 from . import _by_value
 from ._by_value import PROTOCOL, findable
-from ._functions import main_globals
+from ._functions import call_pickled, main_globals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,6 +121,15 @@ def dump_function(function: object, *, name: str = "function") -> bytes:
         PayloadError: it cannot be pickled at all.
     """
     return dump_lightly(function) or dump_by_cloud(function, name=name)
+
+
+def dump_call(function: object, *, name: str) -> bytes:
+    """A call of a function without arguments, which workers make by reading it: an initialiser.
+
+    Raises:
+        PayloadError: it cannot be pickled at all.
+    """
+    return dumps((call_pickled, (dump_function(function, name=name),)))
 
 
 def dump_by_cloud(function: object, *, name: str = "function") -> bytes:

@@ -9,10 +9,9 @@ import signal
 import threading
 import time
 
-from . import _core, _executor_ends, _nesting
+from . import _check, _core, _executor_ends, _nesting
 from . import futures as _futures  # pyright: ignore[reportUnusedImport]  # noqa: F401  # tells the engine of Future
 from ._executor_map import chunks, executor_map, flattened, run_chunk
-from ._map import _seconds  # pyright: ignore[reportPrivateUsage]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
             ValueError: ``timeout`` is not more than 0.
             TypeError: ``timeout`` is no number.
         """
-        return TaskOptions(self, None if timeout is None else _seconds("timeout", timeout), bool(stop_running))
+        return TaskOptions(self, None if timeout is None else _check.seconds("timeout", timeout), bool(stop_running))
 
     def map(
         self,

@@ -204,7 +204,7 @@ def own_pool(
         if initializer is not None:
             from . import _pickling
 
-            init = pickle.dumps((_call_pickled, (_pickling.dump_function(initializer, name="initializer"),)), 5)
+            init = _pickling.dump_call(initializer, name="initializer")
         # Proxies of multiprocessing's managers work in tasks if workers know its key.
         process = sys.modules.get("multiprocessing.process")
         authkey = bytes(process.current_process().authkey) if process is not None else None
@@ -221,13 +221,6 @@ def own_pool(
         return _open(workers, init, limit, _state.capture(), fork=True, idle_after=FOR_EVER)
     finally:
         _worker.inherited.pop(token, None)
-
-
-def _call_pickled(function: bytes) -> None:
-    """In a worker: the initialiser, rebuilt only now that everything it needs is set up."""
-    from ._pickling import loads
-
-    loads(function)()
 
 
 def close_all(grace: float = CLOSE_SECONDS) -> None:

@@ -98,6 +98,23 @@ def test_bad_use() -> None:
         parallel(workers=2)(3)  # type: ignore[call-overload]
 
 
+def test_an_unknown_option_is_named_with_the_nearest_known_one() -> None:
+    with pytest.raises(TypeError, match=r"@parallel takes no worker: did you mean workers\?"):
+        parallel(worker=2)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"parallel_iter takes no orderd: did you mean ordered\?"):
+        square.stream([1], orderd=True)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"parallel_map takes no ordered$"):
+        square.map([1], ordered=True)  # type: ignore[call-arg]
+
+
+def test_two_names_of_one_option() -> None:
+    @parallel(workers=2, window_size=3)
+    def same(x: int) -> int:
+        return x
+
+    assert same.map(iter(range(9)), batch_size=5).values() == list(range(9))
+
+
 def test_in_an_importable_module_the_name_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "decorated_module.py").write_text(
         textwrap.dedent(

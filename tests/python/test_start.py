@@ -33,7 +33,17 @@ PICKLE = {
     "reprlib",
     "types",
 }
-IMPORT = {"__future__", "atexit", "centimane", "centimane._core", "centimane._map", "centimane._nesting"} | PICKLE
+IMPORT = {
+    "__future__",
+    "atexit",
+    "centimane",
+    "centimane._check",
+    "centimane._core",
+    "centimane._map",
+    "centimane._nesting",
+    "centimane._plan",
+    "centimane._run",
+} | PICKLE
 # While the first process of the pool starts, the driver loads what it needs to write functions and to read outcomes.
 DRIVER = IMPORT | {
     "_opcode",
