@@ -8,30 +8,44 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+def whole(name: str, value: object, least: int | None = 1, most: int | None = None) -> int:
     """An int, or what stands for one (NumPy's)."""
     if isinstance(value, bool) or not isinstance(value, int):
         index = getattr(type(value), "__index__", None)
         if isinstance(value, bool) or index is None:
             raise TypeError(f"{name} must be an int, not {type(value).__name__}")
         value = int(index(value))
-    if value < least:
+    if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, not {value}")
     if most is not None and value > most:
         raise ValueError(f"{name} must be at most {most}, not {value}")
     return value
 
 
+def number(name: str, value: object, what: str = "a number") -> float:
+    """A real number; NumPy's, Decimal and Fraction too."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        convert = getattr(type(value), "__float__", None)
+        if isinstance(value, bool) or convert is None:
+            raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
+        value = float(convert(value))
+    return float(value)
+
+
 def seconds(name: str, value: object) -> float:
     """A time of more than nothing; infinite is fine."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        convert = getattr(type(value), "__float__", None)  # NumPy's numbers, Decimal, Fraction
-        if isinstance(value, bool) or convert is None:
-            raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-        value = float(convert(value))
-    if not value > 0:  # NaN is not either
+    time = number(name, value, "a number of seconds")
+    if not time > 0:  # NaN is not either
         raise ValueError(f"{name} must be more than 0 seconds, not {value}")
-    return float(value)
+    return time
+
+
+def pause(name: str, value: object) -> float:
+    """A time that may be nothing; infinite is fine."""
+    time = number(name, value, "a number of seconds")
+    if not time >= 0:
+        raise ValueError(f"{name} must be at least 0 seconds, not {value}")
+    return time
 
 
 def flag(name: str, value: object) -> bool:
@@ -46,6 +60,25 @@ def callback(name: str, value: Any) -> Any:
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be callable, not {type(value).__name__}")
     return value
+
+
+def several(name: str, value: Any, what: str = "a tuple of arguments") -> tuple[Any, ...]:
+    """A collection. Text is iterable too, and never meant."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+        raise TypeError(f"{name} must be {what}, not {type(value).__name__}")
+    return tuple(value)
+
+
+def path(name: str, value: Any) -> str:
+    """Where a file is."""
+    import os
+
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, not {type(value).__name__}")
+    where: str | bytes = os.fspath(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(where, bytes):
+        raise TypeError(f"{name} must be a path of str, not of bytes")
+    return where  # pyright: ignore[reportUnknownVariableType]
 
 
 def variables(context: Any) -> tuple[ContextVar[Any], ...]:

@@ -8,15 +8,16 @@ digest of the item are the same. The file itself is ``_checkpoint_file``'s.
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 
+from . import _check
 from ._checkpoint_file import CheckpointFile, version_text
 from ._errors import CheckpointError
 from ._fingerprint import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from typing import Any
 
@@ -133,9 +134,7 @@ def prepare(
     """
     if checkpoint is None:
         return lambda: Admission(None, item_key, row_key)
-    path = os.fspath(checkpoint)
-    if not isinstance(path, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"checkpoint must be a path, not {type(checkpoint).__name__}")
+    path = _check.path("checkpoint", checkpoint)
     text = version_text(version)
     who = identity(function, text)
     if later:

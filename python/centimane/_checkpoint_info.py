@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from . import _check
 from . import _checkpoint_file as file
 from ._errors import CheckpointError
 
@@ -41,12 +42,13 @@ def checkpoint_info(path: str | os.PathLike[str]) -> CheckpointInfo:
         path: the file.
 
     Raises:
+        TypeError: it is no path.
         FileNotFoundError: it is not there.
         CheckpointError: it is no checkpoint, or damaged.
 
     Thread safety: any thread. Cost: reads what the rows' number takes, all of a small file.
     """
-    where = os.fspath(path)
+    where = _check.path("path", path)
     found = os.lstat(where)
     if not os.path.isfile(where) or os.path.islink(where):
         raise CheckpointError(f"the checkpoint {where!r} is no plain file. Give the path of one")

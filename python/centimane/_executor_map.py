@@ -7,6 +7,8 @@ import time
 import weakref
 from collections import deque
 
+from . import _check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -51,7 +53,7 @@ def executor_map(
         raise TypeError("buffersize must be an integer or None")
     if buffersize is not None and buffersize < 1:
         raise ValueError("buffersize must be None or > 0")
-    end = None if timeout is None else timeout + time.monotonic()
+    end = None if timeout is None else _check.number("timeout", timeout, "a number of seconds") + time.monotonic()
     arguments = zip(*iterables, strict=False)
     submit = executor.submit
     futures = deque(submit(function, *one) for one in itertools.islice(arguments, buffersize))

@@ -6,7 +6,7 @@ import time
 from _thread import RLock, allocate_lock
 from collections import deque
 
-from . import _core
+from . import _check, _core
 from ._policies import RateLimit
 
 TYPE_CHECKING = False
@@ -111,7 +111,12 @@ class Limiter:
 
         Returns:
             False: no token within ``timeout``; none was taken.
+
+        Raises:
+            TypeError, ValueError: ``timeout`` is no number of at least 0.
         """
+        if timeout is not None:
+            timeout = _check.pause("timeout", timeout)
         line = self._line()
         if line.length == 0 and self._core.take() == 0:
             return True
@@ -152,11 +157,14 @@ class Limiter:
         return self._waiting
 
     def pause(self, seconds: float) -> None:
-        """No token before ``seconds`` from now, for nobody: what a service that throttles asks for. The longest pause holds."""
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"seconds must be a number, not {type(seconds).__name__}")
-        if seconds > 0:
-            self._core.pause(float(seconds))
+        """No token before ``seconds`` from now, for nobody: what a service that throttles asks for. The longest pause holds.
+
+        Raises:
+            TypeError, ValueError: ``seconds`` is no number of at least 0.
+        """
+        length = _check.pause("seconds", seconds)
+        if length > 0:
+            self._core.pause(length)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

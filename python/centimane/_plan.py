@@ -70,7 +70,7 @@ class Plan:
             raise ValueError(f"executor must be 'thread', 'process' or 'sequential', not {executor!r}")
         if start not in (None, "zygote", "fork"):
             raise ValueError(f"start must be 'zygote' or 'fork', not {start!r}")
-        here = bool(given.get("sequential")) or executor == "sequential"
+        here = _check.flag("sequential", given.get("sequential", False)) or executor == "sequential"
         in_order = here or (executor == "thread" and workers == 1)
         if executor != "process" and not here:
             # Said, not ignored: only a process can be ended from outside, and only processes are made anew.
@@ -95,11 +95,12 @@ class Plan:
                 self.chunk = _check.whole("chunksize", chunksize)
         self.init = _check.callback("worker_init", given["worker_init"])
         if given["worker_init_args"]:
+            arguments = _check.several("worker_init_args", given["worker_init_args"])
             if self.init is None:
                 raise ValueError("worker_init_args needs worker_init")
             import functools
 
-            self.init = functools.partial(self.init, *given["worker_init_args"])
+            self.init = functools.partial(self.init, *arguments)
         self.context = _check.variables(context) if context else ()
 
     def _watchers(self, given: Mapping[str, Any]) -> None:
@@ -107,14 +108,14 @@ class Plan:
         self.on_progress = _check.callback("on_progress", given["on_progress"])
         self.on_result = _check.callback("on_result", given.get("on_result"))
         self.on_event = _check.callback("on_event", given["on_event"])
-        self.progress = bool(given["progress"])
+        self.progress = _check.flag("progress", given["progress"])
         self.insights = _check.flag("insights", given["insights"])
         trace = given["trace"]
         self.trace = b"" if trace is None else _check.file_to_write("trace", trace)
 
     def _limits(self, given: Mapping[str, Any]) -> None:
         """Order, windows, times, policies."""
-        self.ordered = bool(given.get("ordered", True))
+        self.ordered = _check.flag("ordered", given.get("ordered", True))
         window, batch, window_bytes = given["window_size"], given["batch_size"], given["window_bytes"]
         if window is not None and batch is not None and window != batch:
             raise ValueError("window_size and batch_size are two names of one option: give one of them")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+from . import _check
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,20 +51,12 @@ def _revive(kind: type[FrozenValue], fields: dict[str, Any]) -> FrozenValue:
     return kind(**fields)
 
 
-def _number(what: str, value: object, least: float, *, above: bool = False) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{what} must be a number, not {type(value).__name__}")
-    if not math.isfinite(value) or value < least or (above and value == least):
-        raise ValueError(f"{what} must be {'more than' if above else 'at least'} {least:g} and finite, not {value!r}")
-    return float(value)
-
-
-def _count(what: str, value: object, least: int = 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{what} must be an int, not {type(value).__name__}")
-    if value < least:
-        raise ValueError(f"{what} must be at least {least}, not {value}")
-    return value
+def _number(what: str, value: object, *, above: bool = False) -> float:
+    """Finite and at least 0, or above it."""
+    number = _check.number(what, value)
+    if not math.isfinite(number) or number < 0 or (above and number == 0):
+        raise ValueError(f"{what} must be {'more than' if above else 'at least'} 0 and finite, not {value!r}")
+    return number
 
 
 class RateLimit(FrozenValue):
@@ -87,13 +81,13 @@ class RateLimit(FrozenValue):
     burst: int
 
     def __init__(self, count: float, per: Per = "second", burst: int = 1) -> None:
-        _number("RateLimit count", count, 0, above=True)
+        _number("RateLimit count", count, above=True)
         if per not in _SECONDS:
             raise ValueError(f"RateLimit per must be 'second', 'minute' or 'hour', not {per!r}")
         put = object.__setattr__
         put(self, "count", count)
         put(self, "per", per)
-        put(self, "burst", _count("RateLimit burst", burst))
+        put(self, "burst", _check.whole("RateLimit burst", burst))
 
     @property
     def per_second(self) -> float:
@@ -152,25 +146,23 @@ class Retry(FrozenValue):
         if isinstance(on, type):
             on = (on,)
         if on is not None:
-            on = tuple(on)
+            on = _check.several("Retry on", on, "exception classes")
             for kind in on:
                 if not (isinstance(kind, type) and issubclass(kind, BaseException)):  # pyright: ignore[reportUnnecessaryIsInstance]
                     raise TypeError(f"Retry on must name exception classes, not {kind!r}")
-        for name, predicate in (("retry_if", retry_if), ("wait_from", wait_from)):
-            if predicate is not None and not callable(predicate):
-                raise TypeError(f"Retry {name} must be callable, not {type(predicate).__name__}")
-        if _count("Retry attempts", attempts) > 1_000_000:
-            raise ValueError(f"Retry attempts must be at most a million, not {attempts}")
+        _check.callback("Retry retry_if", retry_if)
+        _check.callback("Retry wait_from", wait_from)
+        attempts = _check.whole("Retry attempts", attempts, most=1_000_000)
         put = object.__setattr__
         put(self, "attempts", attempts)
-        put(self, "backoff", _number("Retry backoff", backoff, 0))
-        put(self, "max_delay", _number("Retry max_delay", max_delay, 0))
-        put(self, "jitter", bool(jitter))
+        put(self, "backoff", _number("Retry backoff", backoff))
+        put(self, "max_delay", _number("Retry max_delay", max_delay))
+        put(self, "jitter", _check.flag("Retry jitter", jitter))
         put(self, "on", on)
         put(self, "retry_if", retry_if)
         put(self, "wait_from", wait_from)
         if max_server_wait is not None:
-            max_server_wait = _number("Retry max_server_wait", max_server_wait, 0)
+            max_server_wait = _number("Retry max_server_wait", max_server_wait)
         put(self, "max_server_wait", max_server_wait)
 
     @classmethod
@@ -203,6 +195,9 @@ class Retry(FrozenValue):
         """
         from . import _http
 
+        _check.callback("Retry response", response)
+        for status in _check.several("Retry statuses", statuses, "a set of numbers"):
+            _check.whole("Retry statuses", status)
         extract = _http.response_of if response is None else response
         return cls(
             attempts=attempts,

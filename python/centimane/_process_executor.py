@@ -60,6 +60,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
     ) -> None:
         if max_workers is None:
             max_workers = _nesting.default_workers()
+        max_workers = _check.whole("max_workers", max_workers, least=None)
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if max_workers > 4096:
@@ -73,13 +74,17 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
                 raise ValueError("max_tasks_per_child must be >= 1")
         if on_worker_death not in ("fail-task", "break"):
             raise ValueError(f"on_worker_death must be 'fail-task' or 'break', not {on_worker_death!r}")
+        if mp_context is not None and not hasattr(mp_context, "get_start_method"):
+            raise TypeError(f"mp_context must be a context of multiprocessing, not {type(mp_context).__name__}")
         fork = mp_context is not None and mp_context.get_start_method(allow_none=False) == "fork"
         if fork and max_tasks_per_child is not None:
             raise ValueError("max_tasks_per_child is incompatible with the 'fork' multiprocessing start method")
         self._max_workers = max_workers
         self._context = mp_context
         self._fork = fork
-        self._initializer = functools.partial(initializer, *initargs) if initializer is not None else None
+        self._initializer = (
+            None if initializer is None else functools.partial(initializer, *_check.several("initargs", initargs))
+        )
         self._max_tasks = max_tasks_per_child
         self._break = on_worker_death == "break"
         self._lock = threading.Lock()
@@ -125,9 +130,13 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
 
         Raises:
             ValueError: ``timeout`` is not more than 0.
-            TypeError: ``timeout`` is no number.
+            TypeError: ``timeout`` is no number, ``stop_running`` neither True nor False.
         """
-        return TaskOptions(self, None if timeout is None else _check.seconds("timeout", timeout), bool(stop_running))
+        return TaskOptions(
+            self,
+            None if timeout is None else _check.seconds("timeout", timeout),
+            _check.flag("stop_running", stop_running),
+        )
 
     def map(
         self,
@@ -292,7 +301,7 @@ def _mapped(
     chunksize: int,
     buffersize: int | None,
 ) -> Iterator[T]:
-    if chunksize < 1:
+    if _check.whole("chunksize", chunksize, least=None) < 1:
         raise ValueError("chunksize must be >= 1.")
     if chunksize == 1:
         return executor_map(executor, fn, iterables, timeout, buffersize)

@@ -7,7 +7,7 @@ import functools
 import itertools
 import threading
 
-from . import _core, _executor_ends
+from . import _check, _core, _executor_ends
 from . import futures as _futures  # pyright: ignore[reportUnusedImport]  # noqa: F401  # tells the engine of Future
 from ._executor_map import executor_map
 
@@ -48,13 +48,18 @@ class ThreadPoolExecutor(_core.ThreadSubmitter, concurrent.futures.ThreadPoolExe
     ) -> None:
         if max_workers is None:
             max_workers = min(32, _core.cpu_count() + 4)
+        max_workers = _check.whole("max_workers", max_workers, least=None)
         if max_workers <= 0:
             raise ValueError("max_workers must be greater than 0")
         if initializer is not None and not callable(initializer):  # pyright: ignore[reportUnnecessaryComparison]
             raise TypeError("initializer must be a callable")
+        if not isinstance(thread_name_prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"thread_name_prefix must be a str, not {type(thread_name_prefix).__name__}")
         self._max_workers = max_workers
         self._thread_name_prefix = thread_name_prefix or f"ThreadPoolExecutor-{next(_numbers)}"
-        self._begin_thread = functools.partial(initializer, *initargs) if initializer is not None else None
+        self._begin_thread = (
+            None if initializer is None else functools.partial(initializer, *_check.several("initargs", initargs))
+        )
         self._threads: set[threading.Thread] = set()  # pyright: ignore[reportIncompatibleVariableOverride]
         self._lock = threading.Lock()
         self._tasks: _core.ThreadTasks | None = None

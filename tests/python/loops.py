@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 async def others() -> set[asyncio.Task[Any]]:
@@ -27,3 +30,18 @@ async def exhaust(stream: AsyncIterable[Any]) -> None:
     """To its end, or to what it raises."""
     async for _ in stream:
         pass
+
+
+def cancel_one(begin: Callable[[], Awaitable[Any]], path: str) -> int:
+    """Cancels a run of ``tasks.tell_and_wait`` once it has begun; answers its worker."""
+
+    async def main() -> int:
+        task = asyncio.ensure_future(begin())
+        pid = int(await asyncio.to_thread(Path(path + ".out").read_text))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return pid
+
+    pid: int = run(main)
+    return pid

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loops import exhaust, others, run
+from loops import cancel_one, exhaust, others, run
+from tasks import tell_and_wait
 
 from centimane import async_parallel_iter, async_parallel_map
 
@@ -157,19 +158,9 @@ def test_a_program_that_is_interrupted_ends_once_with_its_coroutines(script: Any
     assert not done.stderr
 
 
-def _tell_and_wait(path: str) -> str:
-    """In a worker: says who it is through one pipe, and waits for the other."""
-    with open(path + ".out", "w") as out:
-        out.write(str(os.getpid()))
-    with open(path + ".in") as go:
-        go.read()
-    Path(path + ".done").write_text("done")
-    return "done"
-
-
 @pytest.fixture
 def pipes(tmp_path: Path) -> str:
-    """Where `_tell_and_wait` tells and waits."""
+    """Where `tell_and_wait` tells and waits."""
     path = str(tmp_path / "pipe")
     os.mkfifo(path + ".out")
     os.mkfifo(path + ".in")
@@ -177,20 +168,9 @@ def pipes(tmp_path: Path) -> str:
 
 
 def _cancel_one(pipes: str, **options: Any) -> int:
-    """Cancels a run whose task has begun; answers its worker."""
-
-    async def main() -> int:
-        task = asyncio.create_task(
-            async_parallel_map(_tell_and_wait, [pipes], executor="process", workers=1, **options)
-        )
-        pid = int(await asyncio.to_thread(Path(pipes + ".out").read_text))
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        return pid
-
-    pid: int = run(main)
-    return pid
+    return cancel_one(
+        lambda: async_parallel_map(tell_and_wait, [pipes], executor="process", workers=1, **options), pipes
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"on_cancel": "kill"}])

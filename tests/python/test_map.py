@@ -499,51 +499,6 @@ def test_progress_counts_on_stderr(
     assert "10/10" in capsys.readouterr().err
 
 
-BAD = [
-    ({"workers": 0}, ValueError),
-    ({"workers": -1}, ValueError),
-    ({"workers": 10**9}, ValueError),
-    ({"workers": 1.5}, TypeError),
-    ({"workers": True}, TypeError),
-    ({"workers": "2"}, TypeError),
-    ({"window_size": 0}, ValueError),
-    ({"batch_size": 0}, ValueError),
-    ({"batch_size": 2, "window_size": 3}, ValueError),
-    ({"chunksize": 0}, ValueError),
-    ({"chunksize": 2.0}, TypeError),
-    ({"timeout": 0}, ValueError),
-    ({"timeout": -1}, ValueError),
-    ({"timeout": float("nan")}, ValueError),
-    ({"timeout": "1"}, TypeError),
-    ({"task_timeout": 0, "executor": "process"}, ValueError),
-    ({"task_timeout": 1, "executor": "thread"}, ValueError),
-    ({"max_tasks_per_worker": 0, "executor": "process"}, ValueError),
-    ({"max_tasks_per_worker": 1}, ValueError),
-    ({"start": "fork"}, ValueError),
-    ({"start": "magic", "executor": "process"}, ValueError),
-    ({"executor": "gpu"}, ValueError),
-    ({"executor": None}, ValueError),
-    ({"on_result": 5}, TypeError),
-    ({"on_progress": "no"}, TypeError),
-    ({"worker_init": 5}, TypeError),
-    ({"worker_init_args": (1,)}, ValueError),
-    ({"no_such_option": 1}, TypeError),
-]
-
-
-@pytest.mark.parametrize(("options", "error"), BAD, ids=repr)
-@pytest.mark.parametrize("call", [centimane.parallel_map, centimane.parallel_starmap, centimane.parallel_iter])
-def test_bad_arguments_are_told_at_the_call(call: Any, options: dict[str, Any], error: type[Exception]) -> None:
-    def items() -> Iterator[int]:
-        pytest.fail("work has started")
-        yield 1
-
-    if call is centimane.parallel_iter and "on_result" in options:
-        error = TypeError  # it has no such option
-    with pytest.raises(error):
-        call(square, items(), **options)
-
-
 @pytest.mark.parametrize(("function", "items"), [(5, [1]), (None, [1]), (square, 5), (square, None), (square, int)])
 def test_no_function_and_no_items(function: Any, items: Any) -> None:
     for call in (parallel_map, parallel_starmap, centimane.parallel_iter):

@@ -114,19 +114,3 @@ class Lying:
 )
 def test_what_an_item_weighs(item: Any, weight: int) -> None:
     assert abs(_core.weight_of(item) - weight) <= 8  # a list may be a word larger than another
-
-
-@pytest.mark.parametrize(
-    ("value", "error", "message"),
-    [
-        (0, ValueError, "window_bytes must be at least 1, not 0"),
-        (-5, ValueError, "window_bytes must be at least 1, not -5"),
-        (1.5, TypeError, "window_bytes must be an int, not float"),
-        (True, TypeError, "window_bytes must be an int, not bool"),
-    ],
-)
-def test_bad_values_are_refused(value: Any, error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        parallel_map(len, [b""], window_bytes=value)
-    with pytest.raises(error, match=message):
-        parallel_iter(len, [b""], window_bytes=value)
