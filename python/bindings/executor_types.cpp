@@ -61,6 +61,17 @@ PyObject* submit_with(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObj
   return made;
 }
 
+/// (function, items, star)
+PyObject* submit_chunk(PyObject* self, PyObject* const* args, Py_ssize_t n) {
+  if (n != 3) return PyErr_SetString(PyExc_TypeError, "a function, its items, and how it takes them"), nullptr;
+  const int star = PyObject_IsTrue(args[2]);
+  const std::shared_ptr<process_tasks> tasks = star < 0 ? nullptr : begun<process_tasks>(self);
+  if (!tasks) return nullptr;
+  PyObject* made = nullptr;
+  translate([&] { made = tasks->submit_chunk(args[0], args[1], star > 0); });
+  return made;
+}
+
 PyObject* submit_to_threads(PyObject* self, PyObject* const* args, Py_ssize_t n, PyObject* names) {
   if (!has_function(n, 0)) return nullptr;
   const std::shared_ptr<thread_tasks> tasks = begun<thread_tasks>(self);
@@ -98,6 +109,8 @@ PyMethodDef process_methods[] = {
      "submit($self, fn, /, *args, **kwargs)\n--\n\nSubmits fn(*args, **kwargs) to a worker process; "
      "answers its Future."},
     {"_submit_with", fast(submit_with), METH_FASTCALL | METH_KEYWORDS, nullptr},
+    {"_submit_chunk", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(submit_chunk)), METH_FASTCALL,
+     nullptr},
     {nullptr, nullptr, 0, nullptr}};
 PyMethodDef thread_methods[] = {
     {"submit", fast(submit_to_threads), METH_FASTCALL | METH_KEYWORDS,

@@ -81,6 +81,11 @@ class thread_tasks_handle {
   void attach_to(const nb::object& executor) {
     checked([&] { attach(executor.ptr(), tasks_); });
   }
+  void prepare() const {
+    checked([&] {
+      if (!tasks_->prepare()) throw raised{};
+    });
+  }
   void work() const {
     checked([&] { tasks_->work(); });
   }
@@ -118,6 +123,7 @@ bool add_executors(PyObject* module) {
            nb::kw_only(), nb::arg("most"), nb::arg("start"), nb::arg("initializer").none(), nb::arg("init_failed"),
            nb::arg("broken"))
       .def("attach_to", &thread_tasks_handle::attach_to)
+      .def("prepare", &thread_tasks_handle::prepare)
       .def("work", &thread_tasks_handle::work)
       .def("end", &thread_tasks_handle::end)
       .def("cancel_waiting", &thread_tasks_handle::cancel_waiting)

@@ -111,6 +111,9 @@ class pool_handle {
       pool_->close(from_seconds(grace));
     });
   }
+  void prepare() {
+    checked([&] { pool_->prepare(); });
+  }
   [[nodiscard]] bool usable() const noexcept { return pool_->usable(); }
   [[nodiscard]] std::uint64_t leases() const { return pool_->usable() ? pool_->leases() : 0; }
   [[nodiscard]] nb::list status() const {
@@ -329,6 +332,7 @@ NB_MODULE(_core, m) {
            nb::kw_only(), nb::arg("workers"), nb::arg("max_tasks"), nb::arg("idle_after"), nb::arg("set_up"),
            nb::arg("arguments"), nb::arg("environment"))
       .def("close", &pool_handle::close, nb::arg("grace"))
+      .def("prepare", &pool_handle::prepare)
       .def_prop_ro("usable", &pool_handle::usable)
       .def_prop_ro("leases", &pool_handle::leases)
       .def("status", &pool_handle::status);

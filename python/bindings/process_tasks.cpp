@@ -124,13 +124,29 @@ PyObject* process_tasks::submit(PyObject* function, PyObject* const* args, Py_ss
                                 bool stoppable) {
   if (!may_submit()) return nullptr;
   const std::shared_ptr<process_tasks> keep = shared_from_this();
-  const ref future = ref::steal(reinterpret_cast<PyObject*>(new_future()));
-  if (!future) return nullptr;
-  future_object* f = reinterpret_cast<future_object*>(future.get());
   task t;
   t.limit = limit;
   t.stoppable = stoppable;
-  if (write(function, args, n, names, t)) {
+  const bool written = write(function, args, n, names, t);
+  return carry(std::move(t), written);
+}
+
+PyObject* process_tasks::submit_chunk(PyObject* function, PyObject* items, bool star) {
+  if (!may_submit()) return nullptr;
+  const std::shared_ptr<process_tasks> keep = shared_from_this();
+  task t;
+  const bool written = write_chunk(function, items, star, t);
+  return carry(std::move(t), written);
+}
+
+/// The future of a task that was written, or could not be: then the error indicator says why.
+PyObject* process_tasks::carry(task t, bool written) {
+  ref error = written ? ref() : take_error();
+  const ref future = ref::steal(reinterpret_cast<PyObject*>(new_future()));
+  if (error) put_error_back(std::move(error));
+  if (!future) return nullptr;
+  future_object* f = reinterpret_cast<future_object*>(future.get());
+  if (written) {
     enqueue(f, std::move(t));
   } else if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt) != 0) {
     return nullptr;
@@ -151,7 +167,7 @@ void process_tasks::fail_at_once(future_object* f) {
 
 bool process_tasks::write(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* names, task& t) {
   ref within;
-  if (!ship(function, names != nullptr, t.definition, within)) return false;
+  if (!ship(function, names != nullptr ? shape::with_keywords : shape::plain, t.definition, within)) return false;
   ref item = ref::steal(PyTuple_New(n));
   if (!item) return false;
   for (Py_ssize_t i = 0; i < n; ++i) PyTuple_SET_ITEM(item.get(), i, ref::borrow(args[i]).release());
@@ -165,6 +181,18 @@ bool process_tasks::write(PyObject* function, PyObject* const* args, Py_ssize_t 
                   : ref::steal(PyTuple_Pack(2, item.get(), keywords.get()));
     if (!item) return false;
   }
+  return encode_item(std::move(item), t);
+}
+
+bool process_tasks::write_chunk(PyObject* function, PyObject* items, bool star, task& t) {
+  ref within;
+  if (!ship(function, star ? shape::chunk_star : shape::chunk, t.definition, within)) return false;
+  if (!within) return encode_item(ref::borrow(items), t);
+  ref item = ref::steal(Py_BuildValue("O(O){}", within.get(), items));
+  return item && encode_item(std::move(item), t);
+}
+
+bool process_tasks::encode_item(ref item, task& t) {
   borrowed_writer out;
   too_large probe;
   out.get().attach(&probe);
@@ -181,16 +209,19 @@ bool process_tasks::write(PyObject* function, PyObject* const* args, Py_ssize_t 
 }
 
 /// The definition of a function, or the function as bytes that go within its task.
-bool process_tasks::ship(PyObject* function, bool with_keywords, std::uint64_t& definition, ref& within) {
+bool process_tasks::ship(PyObject* function, shape as, std::uint64_t& definition, ref& within) {
+  static constexpr char kinds[] = {'*', 'k', 'L', 'T'};
+  const std::size_t number = static_cast<std::size_t>(as);
   const auto found = functions_.find(function);
-  if (found != functions_.end() && unchanged(found->second.checks.get())) {
-    definition = with_keywords ? found->second.with_keywords : found->second.plain;
+  const bool same = found != functions_.end() && unchanged(found->second.checks.get());
+  if (same) {
+    definition = found->second.definitions[number];
     if (definition != 0) return true;
   }
   const bool seen = found != functions_.end();
   const ref answer = ref::steal(user_call([&] {
-    return PyObject_CallFunctionObjArgs(how_.ship.get(), function, with_keywords ? Py_True : Py_False,
-                                        seen ? Py_True : Py_False, nullptr);
+    return PyObject_CallFunction(how_.ship.get(), "Oy#O", function, &kinds[number], Py_ssize_t{1},
+                                 seen ? Py_True : Py_False);
   }));
   if (!answer) return false;
   PyObject *blob = nullptr, *checks = nullptr;
@@ -201,10 +232,10 @@ bool process_tasks::ship(PyObject* function, bool with_keywords, std::uint64_t& 
     shipped& s = functions_[function];
     s.function = ref::borrow(function);
     s.checks = ref::unless_none(checks);
-    s.plain = s.with_keywords = 0;
+    if (!same) std::ranges::fill(s.definitions, std::uint64_t{0});
     if (how == 2) {
       definition = define(view_of(blob));
-      (with_keywords ? s.with_keywords : s.plain) = definition;
+      s.definitions[number] = definition;
       return true;
     }
   }

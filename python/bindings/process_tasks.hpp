@@ -29,6 +29,9 @@ namespace centimane::python {
 
 using engine::index;
 
+/// How a task's function is applied to its arguments.
+enum class shape : std::uint8_t { plain, with_keywords, chunk, chunk_star };
+
 /// What an executor is made with; callables of the package.
 struct process_tasks_options {
   std::shared_ptr<engine::pool> pool;
@@ -37,8 +40,8 @@ struct process_tasks_options {
   ref rebuild;                  ///< makes the exception that a worker described
   ref broken;                   ///< broken(text) -> the exception of a broken pool
   ref unsendable;               ///< unsendable(error) -> the exception for a task that cannot be written
-  /// ship(function, with_keywords, seen) -> (blob, how, checks): the function as workers read it; how: 0 within its
-  /// task, 1 the same, and remember that it was seen, 2 as a definition, which holds while the checks do.
+  /// ship(function, kind, seen) -> (blob, how, checks): the function as workers read it; how: 0 within its task, 1 the
+  /// same, and remember that it was seen, 2 as a definition, which holds while the checks do. kind: a blob_kind.
   ref ship;
   ref rescue, met_main, told, main;  ///< see pickling
 };
@@ -65,6 +68,8 @@ class process_tasks final : public engine::payload,
   /// limit: policy::never for none. stoppable: cancel() may stop it while it runs. Null with the error indicator set.
   PyObject* submit(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* names, nanos limit,
                    bool stoppable);
+  /// One task for the calls with each of `items`, a tuple or list; its result is the list of theirs.
+  PyObject* submit_chunk(PyObject* function, PyObject* items, bool star);
   /// Nothing more is taken; what was taken goes on. Any thread that has the GIL, destructors included.
   void end(const char* why);
   /// Cancels all that was not handed to a worker.
@@ -122,8 +127,8 @@ class process_tasks final : public engine::payload,
   /// How workers know a function that was submitted before.
   struct shipped {
     ref function;
-    std::uint64_t plain = 0, with_keywords = 0;  ///< definitions; 0: none yet
-    ref checks;                                  ///< (where, name, value, …): is all as it was?
+    std::uint64_t definitions[4] = {};  ///< by shape; 0: none yet
+    ref checks;                         ///< (where, name, value, …): is all as it was?
   };
   using lock = std::unique_lock<std::mutex>;
 
@@ -135,8 +140,11 @@ class process_tasks final : public engine::payload,
   [[nodiscard]] bool backlog() const noexcept { return next_ < end_id(); }
 
   bool may_submit();
+  PyObject* carry(task t, bool written);
   bool write(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* names, task& t);
-  bool ship(PyObject* function, bool with_keywords, std::uint64_t& definition, ref& within);
+  bool write_chunk(PyObject* function, PyObject* items, bool star, task& t);
+  bool encode_item(ref item, task& t);
+  bool ship(PyObject* function, shape as, std::uint64_t& definition, ref& within);
   std::uint64_t define(std::span<const std::byte> blob);
   void enqueue(future_object* f, task&& t);
   void fail_at_once(future_object* f);

@@ -46,6 +46,15 @@ PyObject* thread_tasks::submit(PyObject* function, PyObject* const* args, Py_ssi
   return future.release();
 }
 
+bool thread_tasks::prepare() {
+  const std::shared_ptr<thread_tasks> keep = shared_from_this();
+  while (threads_ < most_) {
+    ++threads_;
+    if (!ref::steal(user_call([&] { return PyObject_CallNoArgs(start_.get()); }))) return --threads_, false;
+  }
+  return true;
+}
+
 void thread_tasks::work() {
   const std::shared_ptr<thread_tasks> keep = shared_from_this();
   if (initializer_) {

@@ -23,6 +23,8 @@ class thread_tasks final : public future_home, public std::enable_shared_from_th
 
   /// Null with the error indicator set.
   PyObject* submit(PyObject* function, PyObject* const* args, Py_ssize_t n, PyObject* names);
+  /// Starts all threads. False: the error indicator is set.
+  bool prepare();
   /// A thread's whole life. Returns after end(), when nothing is left to do.
   void work();
   void end(const char* why);

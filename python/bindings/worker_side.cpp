@@ -164,6 +164,20 @@ ref python_servant::call(blob_kind kind, PyObject* function, PyObject* argument)
       ref arguments = ref::steal(PySequence_Tuple(argument));
       return arguments ? ref::steal(PyObject_Call(function, arguments.get(), nullptr)) : ref();
     }
+    case blob_kind::list:
+    case blob_kind::list_star: {
+      const ref items = ref::steal(PySequence_Fast(argument, "a chunk is a sequence"));
+      if (!items) return {};
+      const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.get());
+      ref values = ref::steal(PyList_New(n));
+      for (Py_ssize_t i = 0; values && i < n; ++i) {
+        PyObject* item = PySequence_Fast_GET_ITEM(items.get(), i);
+        ref value = call(kind == blob_kind::list ? blob_kind::call : blob_kind::star, function, item);
+        if (!value) return {};
+        PyList_SET_ITEM(values.get(), i, value.release());
+      }
+      return values;
+    }
     case blob_kind::chunk:
     case blob_kind::chunk_star: {
       PyObject* arguments[] = {function, argument, kind == blob_kind::chunk_star ? Py_True : Py_False};

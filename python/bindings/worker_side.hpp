@@ -19,8 +19,10 @@ enum class blob_kind : char {
   carrier = 'W',     ///< no function: each item brings one, (pickled function, arguments, keywords)
   chunk = 'C',       ///< [f(item) for item in items]
   chunk_star = 'S',  ///< [f(*item) for item in items]
-  names = 'M',       ///< pickled bindings for __main__
-  state = 'P',       ///< the process's state: directory, paths, environment
+  list = 'L',        ///< the same as one task: the first exception is its outcome
+  list_star = 'T',
+  names = 'M',  ///< pickled bindings for __main__
+  state = 'P',  ///< the process's state: directory, paths, environment
 };
 
 class python_servant final : public engine::servant {

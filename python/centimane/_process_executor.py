@@ -211,12 +211,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         pool = self._pool
         if pool is None:
             return {}
-        latest = time.monotonic() + 10
-        while True:
-            workers = pool.status()
-            if all(pid for _, pid, _, _ in workers) or time.monotonic() > latest:
-                return {pid: WorkerView(pid) for _, pid, _, _ in workers if pid}
-            time.sleep(0.0005)  # just being forked
+        return {view.pid: view for view in views(pool, 0)}
 
     @property
     def _mp_context(self) -> BaseContext:
@@ -291,6 +286,16 @@ class WorkerView:
     def kill(self) -> None:
         """Sends SIGKILL."""
         os.kill(self.pid, signal.SIGKILL)
+
+
+def views(pool: _core.Pool, least: int) -> list[WorkerView]:
+    """A pool's workers, at least so many: waits until all have been forked, but no longer than ten seconds."""
+    latest = time.monotonic() + 10
+    while True:
+        workers = pool.status()
+        if (len(workers) >= least and all(pid for _, pid, _, _ in workers)) or time.monotonic() > latest:
+            return [WorkerView(pid) for _, pid, _, _ in workers if pid]
+        time.sleep(0.0005)  # just being forked
 
 
 def _mapped(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from types import BuiltinFunctionType, FunctionType, ModuleType
 
-from . import _by_value, _pickling
+from . import _by_value, _chunks, _pickling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 _WITHIN, _REMEMBER, _DEFINE = 0, 1, 2
+_OF_CHUNKS = {b"L": _chunks.each, b"T": _chunks.each_star}
 
 
 def _has_name(function: Any) -> bool:
@@ -46,8 +48,16 @@ def _bindings(function: FunctionType, found: list[Any], seen: set[int]) -> None:
             _bindings(value, found, seen)
 
 
-def ship(function: Any, with_keywords: bool, seen: bool) -> tuple[bytes, int, tuple[Any, ...] | None]:
+def _checks(function: FunctionType) -> tuple[Any, ...]:
+    found: list[Any] = []
+    _bindings(function, found, set())
+    return tuple(found)
+
+
+def ship(function: Any, kind: bytes, seen: bool) -> tuple[bytes, int, tuple[Any, ...] | None]:
     """``(blob, how, checks)`` for the function of a task. Called by the engine, when it does not know the function.
+
+    kind: how workers apply it, their ``blob_kind``.
 
     A function that workers can import becomes a definition at once; one that goes by value when it comes for the second
     time, unchanged: closures that are made anew for each task would only pile up. Everything else goes within its task.
@@ -56,12 +66,13 @@ def ship(function: Any, with_keywords: bool, seen: bool) -> tuple[bytes, int, tu
         PayloadError: it cannot be pickled at all.
         TypeError: it is not callable.
     """
-    kind = b"k" if with_keywords else b"*"
     if isinstance(function, (FunctionType, BuiltinFunctionType, type)) and _has_name(function):
         return kind + _pickling.dump_function(function), _DEFINE, None
+    if type(function) is FunctionType and seen:
+        return kind + _pickling.dump_function(function), _DEFINE, _checks(function)
+    # The carrier calls what it is brought: for a chunk, a function of the chunk.
+    whole = _OF_CHUNKS.get(kind)
+    blob = _pickling.dump_function(function if whole is None else functools.partial(whole, function))
     if type(function) is not FunctionType:
-        return _pickling.dump_function(function), _WITHIN, None
-    blob = _pickling.dump_function(function)
-    checks: list[Any] = []
-    _bindings(function, checks, set())
-    return (kind + blob, _DEFINE, tuple(checks)) if seen else (blob, _REMEMBER, tuple(checks))
+        return blob, _WITHIN, None
+    return blob, _REMEMBER, _checks(function)

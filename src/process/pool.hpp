@@ -48,6 +48,8 @@ class pool {
   /// Idempotent, any thread: takes back what has not begun (its runs see `cancelled`), lets what runs go on for
   /// `grace`, then kills. Returns when all workers are gone.
   void close(nanos grace);
+  /// Starts all workers now, not with the first tasks. Any thread; nobody waits for them.
+  void prepare();
   [[nodiscard]] std::uint32_t workers() const;
   [[nodiscard]] std::vector<worker_status> status() const;
   /// The process that forks this pool's workers; 0 while there is none.

@@ -77,6 +77,13 @@ void pool_core::close(nanos grace) {
   spare_zygote_.reset();
 }
 
+void pool_core::prepare() {
+  const lock l(mutex_);
+  fleet_.prepare(rules_.workers, now());
+  pump(now());
+  supervisor_->kick();
+}
+
 std::vector<worker_status> pool_core::status() {
   const lock l(mutex_);
   std::vector<worker_status> all;

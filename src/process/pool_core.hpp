@@ -60,6 +60,7 @@ class pool_core final : public watched {
   pool_core& operator=(const pool_core&) = delete;
 
   void close(nanos grace);
+  void prepare();
   [[nodiscard]] std::uint32_t workers() const noexcept { return rules_.workers; }
   [[nodiscard]] std::vector<worker_status> status();
   [[nodiscard]] std::int64_t zygote_pid();

@@ -49,6 +49,11 @@ void pool::close(nanos grace) {
   core_->close(grace);
 }
 
+void pool::prepare() {
+  if (!usable()) throw pool_forked("centimane: this pool belongs to the process that made it, not to its fork");
+  core_->prepare();
+}
+
 std::uint32_t pool::workers() const { return core_->workers(); }
 std::vector<worker_status> pool::status() const { return core_->status(); }
 std::int64_t pool::zygote_pid() const { return core_->zygote_pid(); }

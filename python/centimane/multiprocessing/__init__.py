@@ -1,0 +1,42 @@
+"""Drop-in for ``multiprocessing``'s pools: the same ``Pool`` and ``ThreadPool``, faster, and a dead worker hangs nothing.
+
+Change the import, keep the rest::
+
+    from centimane.multiprocessing import Pool
+
+    with Pool() as pool:
+        print(pool.map(crunch, items))
+
+What differs is told in docs/multiprocessing.md. Everything of ``multiprocessing`` that is not a pool (``Process``, ``Queue``, ``Manager``,
+``current_process``, …) is the standard library's, under the same name, so that ``import centimane.multiprocessing as multiprocessing``
+is enough.
+"""
+
+from __future__ import annotations
+
+from .._cpus import cpu_count
+from .pool import Pool, ThreadPool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._context import get_context
+    from ._faults import TimeoutError
+
+__all__ = ["Pool", "ThreadPool", "TimeoutError", "cpu_count", "get_context"]
+
+_HOME = {"TimeoutError": "_faults", "get_context": "_context"}
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOME.get(name)
+    if home is not None:
+        value = getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
+        globals()[name] = value
+        return value
+    import multiprocessing
+
+    return getattr(multiprocessing, name)

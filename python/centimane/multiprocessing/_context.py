@@ -1,0 +1,39 @@
+"""Contexts of the standard library whose ``Pool`` is ours."""
+
+from __future__ import annotations
+
+import multiprocessing
+from typing import TYPE_CHECKING, Any, cast
+
+from .pool import Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.context import BaseContext
+
+
+class _Pools:
+    """Comes before a context's own class."""
+
+    def Pool(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        maxtasksperchild: int | None = None,
+    ) -> Pool:
+        """A pool whose workers start in this context's way."""
+        return Pool(processes, initializer, initargs, maxtasksperchild, cast("BaseContext", self))
+
+
+def get_context(method: str | None = None) -> BaseContext:
+    """``multiprocessing.get_context``: the standard library's context, but for its ``Pool``.
+
+    Args:
+        method: "fork", "spawn" or "forkserver"; None: the one that is in use.
+
+    Raises:
+        ValueError: there is no such method here.
+    """
+    kind = type(multiprocessing.get_context(method))
+    return cast("BaseContext", type(kind.__name__, (_Pools, kind), {})())
