@@ -43,7 +43,7 @@ packages-test:
 packages-lint:
 	@$(setup) packages build python test lint
 environment: packages-build
-	@$(setup) venv $(venv) $(PYTHON) test dev
+	@$(setup) venv $(venv) $(PYTHON) test web dev
 package: environment
 	@$(setup) package $(venv) dev
 package-release: packages-build

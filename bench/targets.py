@@ -92,6 +92,7 @@ WORKLOADS: dict[str, Workload] = {
     "futures_threads": Workload(
         "Submitted tasks and their futures, threads", (Times(10, "executor", "submit, result"),)
     ),
+    "joblib_small": Workload("joblib: 10,000 small tasks", (TimesBest(1),)),
     "arrays": Workload(
         "A NumPy array of 64 MiB",
         (

@@ -48,6 +48,9 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
     one or two microseconds while there are many, some tens if its worker sleeps.
     """
 
+    _idle_seconds: float | None = None
+    """A worker without work leaves after that; None: it stays."""
+
     def __init__(
         self,
         max_workers: int | None = None,
@@ -103,7 +106,9 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
                 raise RuntimeError(_executor_ends.AFTER_SHUTDOWN)
             from . import _pickling, _processes, _shipping
 
-            pool = _processes.own_pool(self._max_workers, self._initializer, self._max_tasks, fork=self._fork)
+            pool = _processes.own_pool(
+                self._max_workers, self._initializer, self._max_tasks, fork=self._fork, idle_after=self._idle_seconds
+            )
             tasks = _core.ProcessTasks(
                 pool=pool,
                 break_on_death=self._break,

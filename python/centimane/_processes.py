@@ -195,10 +195,18 @@ def _call_inherited(token: int) -> None:
 
 
 def own_pool(
-    workers: int, initializer: Callable[[], object] | None, max_tasks: int | None, *, fork: bool
+    workers: int,
+    initializer: Callable[[], object] | None,
+    max_tasks: int | None,
+    *,
+    fork: bool,
+    idle_after: float | None = None,
 ) -> _core.Pool:
-    """A pool that its owner closes. fork: of copies of this process as it is now, else of clean ones."""
+    """A pool that its owner closes. fork: of copies of this process as it is now, else of clean ones. Idle workers leave after
+    ``idle_after`` seconds; None: they stay.
+    """
     limit = UNLIMITED if max_tasks is None else max_tasks
+    idle = FOR_EVER if idle_after is None else idle_after
     init = None
     if not fork:
         if initializer is not None:
@@ -208,7 +216,7 @@ def own_pool(
         # Proxies of multiprocessing's managers work in tasks if workers know its key.
         process = sys.modules.get("multiprocessing.process")
         authkey = bytes(process.current_process().authkey) if process is not None else None
-        return _open(workers, init, limit, _state.capture(), fork=False, idle_after=FOR_EVER, authkey=authkey)
+        return _open(workers, init, limit, _state.capture(), fork=False, idle_after=idle, authkey=authkey)
     from . import _worker
 
     token = next(_tokens)
@@ -218,7 +226,7 @@ def own_pool(
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-        return _open(workers, init, limit, _state.capture(), fork=True, idle_after=FOR_EVER)
+        return _open(workers, init, limit, _state.capture(), fork=True, idle_after=idle)
     finally:
         _worker.inherited.pop(token, None)
 

@@ -31,7 +31,7 @@ def nothing_left_behind(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytes
     monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
     before = Surroundings.now(mark)
     yield mark
-    let_go_of_warm_things()
+    let_go_of_warm_things(but=before.threads)
     before.expect_nothing_new()
 
 

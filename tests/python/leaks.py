@@ -103,13 +103,13 @@ class Surroundings:
         assert not any(new.values()), f"left behind: { {what: which for what, which in new.items() if which} }"
 
 
-def let_go_of_warm_things() -> None:
-    """Ends idle hands and warm pools of this process."""
+def let_go_of_warm_things(but: frozenset[str] = frozenset()) -> None:
+    """Ends idle hands and warm pools of this process, except for threads that were there before the test."""
     from centimane import _core, _processes
 
     _processes.close_all(grace=0)
     assert _core.dismiss_hands(PATIENCE) == 0, "a hand is still at work"
     # A dismissed hand is out of our call; the thread around it ends by itself.
     for thread in threading.enumerate():
-        if thread.name.startswith("centimane-"):
+        if thread.name.startswith("centimane-") and f"{thread.name} ({thread.ident})" not in but:
             thread.join(PATIENCE)
