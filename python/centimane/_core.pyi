@@ -1,9 +1,9 @@
 # The compiled part. Private: what it promises is promised to this package alone.
-import concurrent.futures
 from collections.abc import Callable
 from typing import Any, ParamSpec, Self, TypeVar
 
 from ._pickling import MainNames
+from .futures import Future
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -118,16 +118,14 @@ class Run:
 class FutureCore: ...
 
 class ProcessSubmitter:
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]: ...
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
     def _submit_with(
         self, timeout: float | None, stoppable: bool, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> concurrent.futures.Future[T]: ...
-    def _submit_chunk(
-        self, fn: Callable[..., T], items: tuple[Any, ...], star: bool, /
-    ) -> concurrent.futures.Future[list[T]]: ...
+    ) -> Future[T]: ...
+    def _submit_chunk(self, fn: Callable[..., T], items: tuple[Any, ...], star: bool, /) -> Future[list[T]]: ...
 
 class ThreadSubmitter:
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]: ...
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]: ...
 
 class ProcessTasks:
     def __init__(

@@ -10,7 +10,7 @@ import threading
 import time
 
 from . import _check, _core, _executor_ends, _nesting
-from . import futures as _futures  # pyright: ignore[reportUnusedImport]  # noqa: F401  # tells the engine of Future
+from . import futures as _futures  # pyright: ignore[reportUnusedImport]  # tells the engine of Future
 from ._executor_map import chunks, executor_map, flattened, run_chunk
 
 TYPE_CHECKING = False
@@ -233,17 +233,24 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         return self._settler
 
 
-class TaskOptions:
-    """An executor with options; what ``ProcessPoolExecutor.with_options`` answers. It refers to its executor."""
+class TaskOptions(concurrent.futures.Executor):
+    """An executor with options; what ``ProcessPoolExecutor.with_options`` answers.
+
+    It refers to its executor: ``loop.run_in_executor`` takes it in its place, and its ``shutdown`` is that executor's.
+    """
 
     def __init__(self, executor: ProcessPoolExecutor, timeout: float | None, stop_running: bool) -> None:
         self._executor = executor
         self._timeout = timeout
         self._stop_running = stop_running
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> concurrent.futures.Future[T]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> _futures.Future[T]:
         """``executor.submit`` with these options: all keywords are the task's own."""
         return self._executor._submit_with(self._timeout, self._stop_running, fn, *args, **kwargs)  # pyright: ignore[reportPrivateUsage]
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Ends the executor that it refers to."""
+        self._executor.shutdown(wait, cancel_futures=cancel_futures)
 
     def map(
         self,
@@ -254,7 +261,7 @@ class TaskOptions:
         buffersize: int | None = None,
     ) -> Iterator[T]:
         """``executor.map`` with these options, for each task. ``timeout`` here is the whole map's."""
-        return _mapped(self, fn, iterables, timeout, chunksize, buffersize)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return _mapped(self, fn, iterables, timeout, chunksize, buffersize)
 
 
 class WorkerView:

@@ -10,7 +10,7 @@ Change the import, keep the rest::
             print(future.result())
 
 The futures are ``concurrent.futures.Future``s: ``as_completed``, ``wait``, ``asyncio.wrap_future`` and
-``loop.run_in_executor`` of the standard library take them. What differs is told in docs/futures.md.
+``loop.run_in_executor`` of the standard library take them; on an event loop they can also be awaited as they are. What differs is told in docs/futures.md.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ from . import _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from concurrent.futures.process import BrokenProcessPool
     from concurrent.futures.thread import BrokenThreadPool
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from ._process_executor import ProcessPoolExecutor
     from ._thread_executor import ThreadPoolExecutor
@@ -62,11 +63,24 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    Future = concurrent.futures.Future
+
+    class Future(concurrent.futures.Future[T]):
+        """The outcome of a task."""
+
+        def __await__(self) -> Generator[Any, None, T]: ...
+
 else:
 
     class Future(_core.FutureCore, concurrent.futures.Future):
-        """The outcome of a task, as ``concurrent.futures.Future`` has it. Executors make it."""
+        """The outcome of a task, as ``concurrent.futures.Future`` has it. Executors make it.
+
+        On an event loop it can be awaited: ``await executor.submit(f, x)``. Whoever is cancelled while he waits cancels it.
+        """
+
+        def __await__(self):
+            import asyncio
+
+            return asyncio.wrap_future(self).__await__()
 
 
 def _callback_failed(future: object, error: BaseException) -> None:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import gc
 import os
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from centimane import PoolForked
-from centimane.futures import Future, ProcessPoolExecutor
+from centimane.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 
 def square(x: int) -> int:
     return x * x
+
+
+def say_and_sleep(path: str) -> None:
+    Path(path).touch()
+    time.sleep(600)
 
 
 @pytest.mark.parametrize("wait", [True, False])
@@ -107,6 +115,59 @@ def test_asyncio() -> None:
 
     with ProcessPoolExecutor(2) as executor:
         assert asyncio.run(main(executor)) == [n * n for n in range(300)]
+
+
+@pytest.mark.parametrize("kind", [ProcessPoolExecutor, ThreadPoolExecutor])
+def test_futures_can_be_awaited(kind: type[ProcessPoolExecutor | ThreadPoolExecutor]) -> None:
+    async def main(executor: ProcessPoolExecutor | ThreadPoolExecutor) -> None:
+        assert await executor.submit(square, 3) == 9
+        assert await asyncio.gather(*(executor.submit(square, n) for n in range(100))) == [n * n for n in range(100)]
+        assert await asyncio.wait_for(executor.submit(square, 4), 300) == 16
+        done = executor.submit(square, 5)
+        assert done.result() == 25
+        assert [await done, await done] == [25, 25]
+        outcomes = await asyncio.gather(*(executor.submit(divmod, 7, n) for n in (2, 0)), return_exceptions=True)
+        assert outcomes[0] == (3, 1)
+        assert isinstance(outcomes[1], ZeroDivisionError)
+
+    with kind(2) as executor:
+        asyncio.run(main(executor))
+
+
+@pytest.mark.parametrize("way", ["await", "run_in_executor"])
+def test_who_stops_waiting_stops_the_task(way: str, tmp_path: Path) -> None:
+    async def main(executor: ProcessPoolExecutor) -> None:
+        stoppable = executor.with_options(stop_running=True)
+        loop = asyncio.get_running_loop()
+
+        async def wait(begun: Path) -> None:
+            if way == "await":
+                await stoppable.submit(say_and_sleep, str(begun))
+            else:
+                await loop.run_in_executor(stoppable, say_and_sleep, str(begun))
+
+        for number in range(3):
+            begun = tmp_path / str(number)
+            waiting = asyncio.ensure_future(wait(begun))
+            while not begun.exists():
+                await asyncio.sleep(0.001)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        assert await stoppable.submit(square, 3) == 9  # the only worker is free
+
+    with ProcessPoolExecutor(1) as executor:
+        asyncio.run(main(executor))
+
+
+def test_an_executor_with_options_is_an_executor() -> None:
+    executor = ProcessPoolExecutor(1)
+    limited = executor.with_options(timeout=300)
+    assert isinstance(limited, concurrent.futures.Executor)
+    with limited:
+        assert list(limited.map(square, range(3))) == [0, 1, 4]
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(square, 1)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")

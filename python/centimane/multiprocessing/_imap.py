@@ -10,12 +10,12 @@ from concurrent.futures import CancelledError
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .. import _core
-from ..futures import Future
+from .. import _core, futures
 from ._results import not_in_time, outcome_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
     from typing import Self
 
     from ._crew import Crew
@@ -148,7 +148,7 @@ def _paced(
         except StopIteration:
             return
         except Exception as error:
-            task = Future[Any]()
+            task = futures.Future[Any]()
             task.set_exception(error)
             yield task
             return
