@@ -155,7 +155,9 @@ def load_carrier(_blob: bytes) -> Any:
 def _carry(function: bytes, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     try:
         call = load_function(function)
-    except Exception as cause:
+    except TaskStopped:
+        raise
+    except BaseException as cause:  # SystemExit too, as for arguments
         raise unreadable(cause, True) from cause
     return call(*arguments, **keywords)
 

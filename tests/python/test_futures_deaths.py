@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from centimane import TaskTimeout, WorkerDied
-from centimane.futures import BrokenProcessPool, CancelledError, Future, ProcessPoolExecutor
+from centimane.futures import BrokenProcessPool, CancelledError, ProcessPoolExecutor
 
 
 @pytest.fixture
@@ -46,32 +45,6 @@ def until_begun(path: Path) -> None:
         time.sleep(0.001)
 
 
-class At:
-    """Ends the process, or raises, where it is pickled or unpickled."""
-
-    def __init__(self, where: str, how: str) -> None:
-        self.where = where
-        self.how = how
-
-    def __reduce__(self) -> object:
-        if self.where == "unpickle":
-            return end_or_raise, (self.how,)
-        end_or_raise(self.how)
-        return None
-
-
-def end_or_raise(how: str) -> None:
-    if how == "raise":
-        raise ValueError("as asked")
-    if how == "SystemExit":
-        sys.exit(3)
-    end(how)
-
-
-def make_at(where: str, how: str) -> At:
-    return At(where, how)
-
-
 @pytest.mark.parametrize("how", ["exit", "kill", "crash"])
 def test_a_death_fails_its_own_future_only(executor: ProcessPoolExecutor, how: str) -> None:
     before = [executor.submit(square, n) for n in range(50)]
@@ -97,25 +70,6 @@ def test_all_breaks_where_it_is_asked_for() -> None:
             assert future.exception() is None or isinstance(future.exception(), BrokenProcessPool)
         with pytest.raises(BrokenProcessPool):
             executor.submit(square, 1)
-
-
-@pytest.mark.parametrize("how", ["exit", "crash", "raise", "SystemExit"])
-@pytest.mark.parametrize("where", ["function", "argument", "pickle", "result"])
-def test_the_crash_matrix(executor: ProcessPoolExecutor, where: str, how: str) -> None:
-    if where == "function":
-        bad = At("unpickle", how)
-        future: Future[object] = executor.submit(lambda: bad)
-    elif where == "argument":
-        future = executor.submit(square, At("unpickle", how))  # type: ignore[arg-type]
-    elif where == "pickle":
-        future = executor.submit(make_at, "pickle", how)
-    elif how in ("exit", "crash"):
-        pytest.skip("it would end this process")
-    else:
-        future = executor.submit(make_at, "unpickle", how)
-    with pytest.raises(BaseException):  # noqa: B017, PT011  # which one depends on where; that there is one does not
-        future.result()
-    assert [executor.submit(square, n).result() for n in range(4)] == [0, 1, 4, 9]
 
 
 def test_a_task_timeout(executor: ProcessPoolExecutor) -> None:
