@@ -154,6 +154,17 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "growth_workers": Workload("Growth: processor time an item, by the number of workers", (spread(OURS),), lines=True),
     "recycling": Workload("Workers that are replaced"),
+    "pool_map": Workload(
+        "multiprocessing's Pool and its drop-in",
+        (
+            Times(1, "pool", "map, ints"),
+            Times(1, "pool", "map, dicts"),
+            Times(10, "pool", "map, one item a task"),
+            Times(3, "pool", "imap"),
+            Times(3, "pool", "imap_unordered"),
+            Times(1, "pool", "map, workers replaced"),
+        ),
+    ),
     "idle": Workload(
         "A pool that waits",
         (Limit("0.0 % of a core", 0.05, lambda values: values[OURS, "waiting"], "%"),),
