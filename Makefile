@@ -95,12 +95,14 @@ format: packages-lint environment  ## rewrites the sources in the project's form
 	$(py) -m ruff format .
 	$(py) -m ruff check --fix .
 
-conformance: packages-test  ## CPython's own tests of concurrent.futures, against ours; needs Python 3.13
+conformance: packages-test  ## CPython's own tests of concurrent.futures and of multiprocessing's pools, against ours; needs Python 3.13
 	@found=$$($(setup) find-python 3.13); \
 	if [ -z "$$found" ]; then echo "conformance: Python 3.13 is not here, whose tests these are: left out"; exit 0; fi; \
 	$(setup) venv $(venv)-3.13 "$$found" test; \
 	$(setup) package $(venv)-3.13 dev; \
-	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/futures.py
+	status=0; \
+	for tests in futures pool; do $(guard) 2400 $(venv)-3.13/bin/python tests/conformance/$$tests.py || status=1; done; \
+	exit $$status
 
 asan: packages-test  ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	cmake --preset asan --log-level=WARNING >/dev/null

@@ -3,24 +3,18 @@
 The tests are those that the interpreter brings along (`test.test_concurrent_futures`). The classes under test are put in place of the
 standard library's before they are loaded; process pools are asked for `on_worker_death="break"`, the standard library's way.
 
-Prints what passed, what failed, and each excused test with its reason. The exit status is 1 for a failure that is not excused, for
-an excuse that is not used, and for more excuses than there may be.
+Prints what passed, what failed, and each excused test with its reason; see runner.py.
 """
 
 from __future__ import annotations
 
-import argparse
-import faulthandler
 import importlib
 import pkgutil
 import sys
-import time
 import unittest
 from typing import Any
 
-MOST_EXCUSES = 20
-#: Seconds that one test may take on a busy machine before its stacks are shown and the run ends.
-TEST_LIMIT = 600.0
+from runner import run
 
 _PROCESS = ("ProcessPoolFork", "ProcessPoolForkserver", "ProcessPoolSpawn")
 _CALL_QUEUE = "reads _call_queue, which a pool without queues does not have"
@@ -74,101 +68,26 @@ def put_ours_in_place() -> None:
     # Programs that tests start import the classes by themselves.
     from test.support import script_helper
 
-    run = script_helper.assert_python_ok
+    run_program = script_helper.assert_python_ok
 
     def assert_python_ok(*args: str, **kwargs: Any) -> Any:
-        return run(
+        return run_program(
             *(a.replace("from concurrent.futures import", "from centimane.futures import") for a in args), **kwargs
         )
 
     script_helper.assert_python_ok = assert_python_ok
 
 
-class Result(unittest.TextTestResult):
-    """Notes what became of each test, under its class and name."""
-
-    limit = TEST_LIMIT
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.outcomes: dict[str, str] = {}
-        self.reports: dict[str, str] = {}
-        self._since = 0.0
-
-    def startTest(self, test: unittest.TestCase) -> None:
-        self._since = time.monotonic()
-        faulthandler.dump_traceback_later(self.limit, exit=True)
-        super().startTest(test)
-
-    def stopTest(self, test: unittest.TestCase) -> None:
-        faulthandler.cancel_dump_traceback_later()
-        super().stopTest(test)
-
-    def _note(self, test: unittest.TestCase, how: str, report: str = "") -> None:
-        name = ".".join(test.id().split(".")[-2:])
-        if self.outcomes.get(name) != "failed":
-            self.outcomes[name] = how
-            self.reports[name] = report
-
-    def addSuccess(self, test: unittest.TestCase) -> None:
-        super().addSuccess(test)
-        self._note(test, "passed")
-
-    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
-        super().addSkip(test, reason)
-        self._note(test, "skipped", reason)
-
-    def addError(self, test: unittest.TestCase, err: Any) -> None:
-        super().addError(test, err)
-        self._note(test, "failed", self.errors[-1][1])
-
-    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
-        super().addFailure(test, err)
-        self._note(test, "failed", self.failures[-1][1])
-
-    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:
-        super().addSubTest(test, subtest, err)
-        if err is not None:
-            self._note(test, "failed", str(err[1]))
-
-
-def main() -> int:
-    """Runs them; answers the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-k", action="append", dest="patterns", help="only tests whose name has that in it")
-    parser.add_argument("--limit", type=float, default=TEST_LIMIT, help="seconds that one test may take")
-    parser.add_argument("-v", action="store_true", dest="verbose")
-    chosen = parser.parse_args()
-    put_ours_in_place()
+def load(loader: unittest.TestLoader) -> unittest.TestSuite:
+    """Every test of the package."""
     import test.test_concurrent_futures as package
 
-    loader = unittest.TestLoader()
-    if chosen.patterns:
-        loader.testNamePatterns = [f"*{pattern}*" for pattern in chosen.patterns]
     suite = unittest.TestSuite()
     for module in pkgutil.iter_modules(package.__path__):
         if module.name.startswith("test_"):
             suite.addTests(loader.loadTestsFromModule(importlib.import_module(f"{package.__name__}.{module.name}")))
-    Result.limit = chosen.limit
-    runner = unittest.TextTestRunner(resultclass=Result, verbosity=2 if chosen.verbose else 1, stream=sys.stderr)
-    result = runner.run(suite)
-    assert isinstance(result, Result)
-
-    failed = sorted(name for name, how in result.outcomes.items() if how == "failed")
-    passed = sum(how == "passed" for how in result.outcomes.values())
-    skipped = sum(how == "skipped" for how in result.outcomes.values())
-    unexcused = [name for name in failed if name not in EXCUSED]
-    unused = [name for name in EXCUSED if name not in failed] if not chosen.patterns else []
-    for name in failed:
-        print(f"excused: {name}: {EXCUSED[name]}" if name in EXCUSED else f"FAILED: {name}")
-    for name in unused:
-        print(f"NOT USED: the excuse for {name}: {result.outcomes.get(name, 'no such test')}")
-    excused = len(failed) - len(unexcused)
-    print(f"conformance: {passed} passed, {len(unexcused)} failed, {excused} excused, {skipped} skipped by themselves")
-    if len(EXCUSED) > MOST_EXCUSES:
-        print(f"{len(EXCUSED)} excuses: there may be {MOST_EXCUSES}")
-    return 1 if unexcused or unused or len(EXCUSED) > MOST_EXCUSES else 0
+    return suite
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("futures", __doc__, put_ours_in_place, load, EXCUSED))

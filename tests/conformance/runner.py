@@ -1,0 +1,124 @@
+"""Runs tests of CPython's own, with a list of those that are excused; prints what became of them.
+
+The exit status is 1 for a failure that is not excused, for an excuse that is not used, and for more excuses than there may be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import sys
+import time
+import unittest
+from collections.abc import Callable
+from typing import Any
+
+MOST_EXCUSES = 20
+#: Seconds that one test may take on a busy machine before its stacks are shown and the run ends.
+TEST_LIMIT = 600.0
+
+
+class Result(unittest.TextTestResult):
+    """Notes what became of each test, under its class and name."""
+
+    limit = TEST_LIMIT
+
+    @staticmethod
+    def name_of(identity: str) -> str:
+        """A test's name, here and in the list of excuses."""
+        return ".".join(identity.split(".")[-2:])
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.outcomes: dict[str, str] = {}
+        self.reports: dict[str, str] = {}
+        self._since = 0.0
+
+    def startTest(self, test: unittest.TestCase) -> None:
+        self._since = time.monotonic()
+        faulthandler.dump_traceback_later(self.limit, exit=True)
+        super().startTest(test)
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        super().stopTest(test)
+
+    def _note(self, test: unittest.TestCase, how: str, report: str = "") -> None:
+        name = self.name_of(test.id())
+        if self.outcomes.get(name) != "failed":
+            self.outcomes[name] = how
+            self.reports[name] = report
+
+    def addSuccess(self, test: unittest.TestCase) -> None:
+        super().addSuccess(test)
+        self._note(test, "passed")
+
+    def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+        super().addSkip(test, reason)
+        self._note(test, "skipped", reason)
+
+    def addError(self, test: unittest.TestCase, err: Any) -> None:
+        super().addError(test, err)
+        self._note(test, "failed", self.errors[-1][1])
+
+    def addFailure(self, test: unittest.TestCase, err: Any) -> None:
+        super().addFailure(test, err)
+        self._note(test, "failed", self.failures[-1][1])
+
+    def addSubTest(self, test: unittest.TestCase, subtest: unittest.TestCase, err: Any) -> None:
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._note(test, "failed", str(err[1]))
+
+
+def run(
+    what: str,
+    description: str | None,
+    put_ours_in_place: Callable[[], None],
+    load: Callable[[unittest.TestLoader], unittest.TestSuite],
+    excused: dict[str, str],
+    name_of: Callable[[str], str] | None = None,
+) -> int:
+    """Runs them; answers the exit status.
+
+    Args:
+        what: their name in the summary.
+        description: what ``--help`` says.
+        put_ours_in_place: called before anything of the tests is loaded.
+        load: loads them.
+        excused: by class and name, the reason why a test may fail.
+        name_of: makes a test's name of what unittest calls it; by default its class and name.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("-k", action="append", dest="patterns", help="only tests whose name has that in it")
+    parser.add_argument("--limit", type=float, default=TEST_LIMIT, help="seconds that one test may take")
+    parser.add_argument("-v", action="store_true", dest="verbose")
+    chosen = parser.parse_args()
+    put_ours_in_place()
+    loader = unittest.TestLoader()
+    if chosen.patterns:
+        loader.testNamePatterns = [f"*{pattern}*" for pattern in chosen.patterns]
+    suite = load(loader)
+    Result.limit = chosen.limit
+    if name_of is not None:
+        Result.name_of = staticmethod(name_of)  # type: ignore[method-assign]
+    runner = unittest.TextTestRunner(resultclass=Result, verbosity=2 if chosen.verbose else 1, stream=sys.stderr)
+    result = runner.run(suite)
+    assert isinstance(result, Result)
+
+    failed = sorted(name for name, how in result.outcomes.items() if how == "failed")
+    passed = sum(how == "passed" for how in result.outcomes.values())
+    skipped = sum(how == "skipped" for how in result.outcomes.values())
+    unexcused = [name for name in failed if name not in excused]
+    unused = [name for name in excused if name not in failed] if not chosen.patterns else []
+    for name in failed:
+        print(f"excused: {name}: {excused[name]}" if name in excused else f"FAILED: {name}")
+    for name in unused:
+        print(f"NOT USED: the excuse for {name}: {result.outcomes.get(name, 'no such test')}")
+    print(
+        f"conformance: {what}: {passed} passed, {len(unexcused)} failed, {len(failed) - len(unexcused)} excused, "
+        f"{skipped} skipped by themselves"
+    )
+    if len(excused) > MOST_EXCUSES:
+        print(f"{len(excused)} excuses: there may be {MOST_EXCUSES}")
+    return 1 if unexcused or unused or len(excused) > MOST_EXCUSES or not result.outcomes else 0
