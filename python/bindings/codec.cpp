@@ -244,7 +244,7 @@ bool all_told(std::span<const std::byte> pickle, const pickling& how) {
 
 }  // namespace
 
-bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before) {
+bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before, ref* large) {
   const std::size_t begin = out.size();
   try {
     if (write_plain(value, out, 0) == written::yes) return true;
@@ -264,12 +264,28 @@ bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before
         *before = std::move(definitions);
       }
     }
+    if (large != nullptr && (made.buffers || n >= bulk_from)) {
+      *large = ref::steal(PyTuple_Pack(2, made.pickle.get(), made.buffers ? made.buffers.get() : Py_None));
+      return static_cast<bool>(*large);
+    }
     if (made.buffers || n >= bulk_from) {
       write_apart(made, out);
     } else {
       put(out, 'P');
       out.bytes(at, n);
     }
+    return true;
+  } catch (...) {
+    translate_exception();
+    out.truncate(begin);
+    return false;
+  }
+}
+
+bool encode_pickled(PyObject* large, writer& out) {
+  const std::size_t begin = out.size();
+  try {
+    write_apart({ref::borrow(PyTuple_GET_ITEM(large, 0)), ref::unless_none(PyTuple_GET_ITEM(large, 1))}, out);
     return true;
   } catch (...) {
     translate_exception();

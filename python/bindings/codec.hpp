@@ -28,8 +28,10 @@ struct pickling {
 };
 
 /// Appends `value`. False: the error indicator is set, nothing was appended. What a worker must be told before, if
-/// anything, goes to `before`.
-bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before = nullptr);
+/// anything, goes to `before`. A pickle that belongs beside a record goes to `large`, if there is one, and nothing is
+/// appended: encode_pickled() does it later, without pickling again.
+bool encode_value(PyObject* value, writer& out, const pickling& how, ref* before = nullptr, ref* large = nullptr);
+bool encode_pickled(PyObject* large, writer& out);
 
 /// Appends what encode_value would for an int of that value.
 void encode_number(long long value, writer& out);

@@ -60,7 +60,7 @@ std::vector<std::string> strings(const nb::list& all) {
 class pool_handle {
  public:
   pool_handle(std::uint32_t workers, std::uint64_t max_tasks, double idle_after, const nb::bytes& set_up,
-              const nb::list& argument_bytes, const nb::list& environment_bytes) {
+              const nb::list& argument_bytes, const nb::list& environment_bytes, bool inherit) {
     std::vector<std::string> arguments = strings(argument_bytes), environment = strings(environment_bytes);
     engine::pool_rules rules;
     rules.workers = workers;
@@ -73,11 +73,13 @@ class pool_handle {
     };
     const bool fork_here = arguments.empty();
     if (fork_here) {
-      rules.make_zygote = [] {
+      rules.make_zygote = [inherit] {
         // Only the thread that opened the pool may copy this process; the engine's own cannot.
         if (hand_state != nullptr || PyGILState_Check() == 0)
           throw start_failed("the process that forks workers was lost; with start=\"fork\" it cannot be made again");
-        return engine::zygote::fork_here(python_hooks());
+        engine::zygote_hooks hooks = python_hooks();
+        hooks.inherit = inherit;
+        return engine::zygote::fork_here(hooks);
       };
     } else {
       rules.make_zygote = [arguments = std::move(arguments), environment = std::move(environment)] {
@@ -328,9 +330,9 @@ NB_MODULE(_core, m) {
   (void)seconds_per_tick();
 
   nb::class_<pool_handle>(m, "Pool")
-      .def(nb::init<std::uint32_t, std::uint64_t, double, const nb::bytes&, const nb::list&, const nb::list&>(),
+      .def(nb::init<std::uint32_t, std::uint64_t, double, const nb::bytes&, const nb::list&, const nb::list&, bool>(),
            nb::kw_only(), nb::arg("workers"), nb::arg("max_tasks"), nb::arg("idle_after"), nb::arg("set_up"),
-           nb::arg("arguments"), nb::arg("environment"))
+           nb::arg("arguments"), nb::arg("environment"), nb::arg("inherit"))
       .def("close", &pool_handle::close, nb::arg("grace"))
       .def("prepare", &pool_handle::prepare)
       .def_prop_ro("usable", &pool_handle::usable)

@@ -28,6 +28,7 @@ class too_large final : public annex {
 struct direct {
   index id;
   PyObject* item;
+  bool pickled;
   std::uint64_t definition;
   ref error;
 };
@@ -196,10 +197,12 @@ bool process_tasks::encode_item(ref item, task& t) {
   borrowed_writer out;
   too_large probe;
   out.get().attach(&probe);
-  ref before;
-  if (encode_value(item.get(), out.get(), pickling_, &before)) {
+  ref before, large;
+  if (encode_value(item.get(), out.get(), pickling_, &before, &large)) {
     if (before) define(view_of(before.get()));
-    t.record.assign(out.get().view());
+    t.pickled = static_cast<bool>(large);
+    t.item = large.release();
+    if (!t.pickled) t.record.assign(out.get().view());
     return true;
   }
   if (!probe.met) return false;
@@ -332,7 +335,7 @@ void process_tasks::hand_over_now(lock& l, index id) {
   task& t = at(id);
   t.at = stage::handed;
   ++handed_;
-  direct d{id, std::exchange(t.item, nullptr), t.definition, {}};
+  direct d{id, std::exchange(t.item, nullptr), t.pickled, t.definition, {}};
   const ref item = ref::steal(d.item);
   const nanos limit = t.limit;
   const bool stoppable = t.stoppable;
@@ -361,7 +364,7 @@ void process_tasks::hand_over_now(lock& l, index id) {
 engine::verdict process_tasks::encode(index id, writer& out) {
   if (present != nullptr && present->id == id) {
     ref before;
-    if (encode_value(present->item, out, pickling_, &before)) {
+    if (present->pickled ? encode_pickled(present->item, out) : encode_value(present->item, out, pickling_, &before)) {
       if (before) define(view_of(before.get()));
       return {};
     }

@@ -117,6 +117,7 @@ class process_tasks final : public engine::payload,
   struct task {
     future_object* future = nullptr;  ///< owned; null once it has its outcome
     PyObject* item = nullptr;         ///< owned: it is encoded only when it is handed over, with the GIL
+    bool pickled = false;             ///< item is what encode_pickled() takes
     std::uint64_t definition = 0;
     nanos limit = policy::never;
     std::uint32_t branch = 0;

@@ -31,9 +31,9 @@ PyObject* thread_tasks::submit(PyObject* function, PyObject* const* args, Py_ssi
   if (idle_ > 0) {
     --idle_;
     beds_.ring_unrung();
-  } else if (threads_ < most_) {
+  } else if (threads_ < most_ && start_) {
     ++threads_;
-    const ref started = ref::steal(user_call([&] { return PyObject_CallNoArgs(start_.get()); }));
+    const ref start = start_, started = ref::steal(user_call([&] { return PyObject_CallNoArgs(start.get()); }));
     if (!started) {
       --threads_;
       if (threads_ == 0 || PyErr_ExceptionMatches(PyExc_RuntimeError) == 0) {
@@ -48,9 +48,10 @@ PyObject* thread_tasks::submit(PyObject* function, PyObject* const* args, Py_ssi
 
 bool thread_tasks::prepare() {
   const std::shared_ptr<thread_tasks> keep = shared_from_this();
-  while (threads_ < most_) {
+  while (threads_ < most_ && !closed_) {
     ++threads_;
-    if (!ref::steal(user_call([&] { return PyObject_CallNoArgs(start_.get()); }))) return --threads_, false;
+    const ref start = start_;
+    if (!ref::steal(user_call([&] { return PyObject_CallNoArgs(start.get()); }))) return --threads_, false;
   }
   return true;
 }
@@ -110,6 +111,7 @@ void thread_tasks::end(const char* why) {
   closed_ = true;
   idle_ = 0;
   beds_.ring_all();
+  start_ = ref();  // it knows the threads, and they know these tasks: a ring that nobody could collect
 }
 
 void thread_tasks::cancel_waiting() {

@@ -95,7 +95,9 @@ def _open(
     cloud: bool = False,
     idle_after: float = IDLE_SECONDS,
     authkey: bytes | None = None,
+    inherit: bool = False,
 ) -> _core.Pool:
+    """inherit: forked workers keep this process's descriptors and signal handlers."""
     executable = None if fork else _executable()
     if executable is None and not fork:
         import warnings
@@ -124,6 +126,7 @@ def _open(
         set_up=pickle.dumps(set_up, 5),
         arguments=[] if executable is None else _command(executable, cloud),
         environment=[] if executable is None else [name + b"=" + value for name, value in os.environb.items()],
+        inherit=inherit,
     )
 
 
@@ -226,7 +229,8 @@ def own_pool(
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-        return _open(workers, init, limit, _state.capture(), fork=True, idle_after=idle)
+        # As multiprocessing's own do: its queues in initargs are pipes.
+        return _open(workers, init, limit, _state.capture(), fork=True, idle_after=idle, inherit=True)
     finally:
         _worker.inherited.pop(token, None)
 

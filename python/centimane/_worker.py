@@ -82,9 +82,15 @@ def set_up(blob: bytes) -> None:
 def _forget_inherited() -> None:
     """What a fork copied and must not be shared: exit hooks of others, the state of random generators."""
     atexit._clear()  # pyright: ignore[reportPrivateUsage]
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None:
+        process.current_process().name = f"PoolWorker-{os.getpid()}"
+        process._children = set()  # type: ignore[attr-defined]
     util = sys.modules.get("multiprocessing.util")
-    if util is not None:
+    if util is not None:  # as a child of multiprocessing's begins
         util._finalizer_registry.clear()
+        util._run_after_forkers()
+        atexit.register(util._exit_function)
     # The random module reseeds itself after a fork; NumPy's global state does not, and all workers would draw the same numbers.
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:

@@ -385,10 +385,31 @@ def remembered() -> Any:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_locks_in_initargs_are_inherited() -> None:
-    with Pool(2, remember, (multiprocessing.Lock(),)) as pool:
-        assert pool.apply(lambda: remembered().acquire(timeout=300) and remembered().release() is None)
+def test_locks_and_queues_in_initargs_are_inherited() -> None:
+    queue: Any = multiprocessing.Queue()
+
+    def put(n: int) -> None:
+        lock, its = remembered()
+        with lock:
+            its.put(n)
+
+    with Pool(2, remember, ((multiprocessing.Lock(), queue),)) as pool:
+        pool.map(put, range(10))
+        assert sorted(queue.get(timeout=300) for _ in range(10)) == list(range(10))
     pool.join()
+    queue.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_workers_own_processes_and_name() -> None:
+    for method in (None, "fork"):
+        with centimane.multiprocessing.get_context(method).Pool(1) as pool:
+            name, children = pool.apply(
+                lambda: (multiprocessing.current_process().name, multiprocessing.active_children())
+            )
+        pool.join()
+        assert name.startswith("PoolWorker-")
+        assert children == []
 
 
 def test_initializers(tmp_path: Any) -> None:

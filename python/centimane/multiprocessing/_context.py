@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class _Pools:
     """Comes before a context's own class."""
 
+    _named = True
+
     def Pool(
         self,
         processes: int | None = None,
@@ -22,18 +24,20 @@ class _Pools:
         initargs: tuple[Any, ...] = (),
         maxtasksperchild: int | None = None,
     ) -> Pool:
-        """A pool whose workers start in this context's way."""
-        return Pool(processes, initializer, initargs, maxtasksperchild, cast("BaseContext", self))
+        """A pool whose workers start in this context's way; if nobody has named one, a pool's own."""
+        return Pool(
+            processes, initializer, initargs, maxtasksperchild, cast("BaseContext", self) if self._named else None
+        )
 
 
 def get_context(method: str | None = None) -> BaseContext:
     """``multiprocessing.get_context``: the standard library's context, but for its ``Pool``.
 
     Args:
-        method: "fork", "spawn" or "forkserver"; None: the one that is in use.
+        method: "fork", "spawn" or "forkserver"; None: the one that is in use, for all but pools.
 
     Raises:
         ValueError: there is no such method here.
     """
     kind = type(multiprocessing.get_context(method))
-    return cast("BaseContext", type(kind.__name__, (_Pools, kind), {})())
+    return cast("BaseContext", type(kind.__name__, (_Pools, kind), {"_named": method is not None})())

@@ -205,11 +205,15 @@ class ThreadCrew(Crew):
 
     def __init__(self, workers: int, initializer: Callable[[], object] | None) -> None:
         super().__init__()
-        self._failure: BaseException | None = None
         self._all: list[threading.Thread] = []
         self._at_work = 0
+        failures: list[BaseException] = []
         self.tasks = _core.ThreadTasks(
-            most=workers, start=self._start, initializer=initializer, init_failed=self._fail, broken=self._broken
+            most=workers,
+            start=self._start,
+            initializer=initializer,
+            init_failed=failures.append,
+            broken=functools.partial(_not_started, failures),
         )
         _live.add(self)
         try:
@@ -252,16 +256,6 @@ class ThreadCrew(Crew):
             _live.discard(self)
             self.caller.end()
 
-    def _fail(self, error: BaseException) -> None:
-        self._failure = error
-
-    def _broken(self, _text: str) -> BaseException:
-        from .._errors import StartFailed
-
-        error = StartFailed("a thread's initializer raised: the pool is of no use any more")
-        error.__cause__ = self._failure
-        return error
-
     def terminate(self) -> None:
         """Cancels what has not begun; what runs on a thread cannot be ended."""
         self.terminated = True
@@ -294,6 +288,14 @@ def of_threads(workers: int, initializer: Callable[..., object] | None, initargs
 
 def _bound(initializer: Callable[..., object] | None, initargs: tuple[Any, ...]) -> Callable[[], object] | None:
     return None if initializer is None else functools.partial(initializer, *initargs)
+
+
+def _not_started(failures: list[BaseException], _text: str) -> BaseException:
+    from .._errors import StartFailed
+
+    error = StartFailed("a thread's initializer raised: the pool is of no use any more")
+    error.__cause__ = failures[0] if failures else None
+    return error
 
 
 def _from_trouble(*account: Any) -> BaseException:
