@@ -143,7 +143,7 @@ def test_an_exception_of_a_call(pool: AnyPool) -> None:
     assert list(results) == [4]
 
 
-def test_a_map_ends_when_all_its_calls_have(pool: AnyPool) -> None:
+def test_a_map_ends_when_all_its_calls_have() -> None:
     waits = threading.Event()
     with ThreadPool(2) as threads:
         result = threads.map_async(lambda n: waits.wait(300) if n else [][0], [0, 1])
@@ -358,6 +358,7 @@ def test_everything_else_is_the_standard_librarys() -> None:
     assert ours.current_process() is multiprocessing.current_process()
     assert centimane.multiprocessing.dummy.Pool is ThreadPool is centimane.multiprocessing.pool.ThreadPool
     assert issubclass(ours.TimeoutError, multiprocessing.TimeoutError)
+    assert ours.shared_memory.SharedMemory
     with pytest.raises(AttributeError):
         ours.no_such_name  # noqa: B018
     assert ours.cpu_count() >= 1

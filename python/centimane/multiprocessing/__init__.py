@@ -39,4 +39,9 @@ def __getattr__(name: str) -> Any:
         return value
     import multiprocessing
 
+    if not hasattr(multiprocessing, name):  # a module that nobody has imported: shared_memory, managers
+        try:
+            return __import__(f"multiprocessing.{name}", fromlist=(name,))
+        except ModuleNotFoundError:
+            pass
     return getattr(multiprocessing, name)

@@ -47,6 +47,15 @@ TEST_F(process_pool, is_used_again_by_the_next_run) {
   EXPECT_LE(where->status().size(), 2U);
 }
 
+TEST_F(process_pool, starts_all_its_workers_at_once_where_that_is_asked_for) {
+  auto where = pool::open(rules_for(3));
+  where->prepare();
+  while (where->status().size() < 3) std::this_thread::yield();
+  numbers work(squares(100));
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  expect_squares(work);
+}
+
 TEST_F(process_pool, loses_exactly_the_task_that_was_running) {
   struct {
     deed what;
