@@ -17,6 +17,7 @@ import joblib
 import pytest
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib.parallel import get_active_backend
 
 import centimane
 import centimane.joblib
@@ -103,12 +104,13 @@ def meet(folder: Path, n: int) -> int:
 
 
 def test_a_failure_leaves_calls_of_other_threads_alone(tmp_path: Path) -> None:
-    warm, state = _warm_executors.take(2, {}, 300.0)
-    assert state is None
+    environment = get_active_backend()[0]._prepare_worker_env(n_jobs=2)
+    warm, _ = _warm_executors.take(2, environment, 300.0)
     bystander = warm.submit(meet, tmp_path, 0)
     until((tmp_path / "met 0").exists)
     with pytest.raises(centimane.WorkerDied):
         Parallel(batch_size=1)(delayed(die_or_square)(n, "exit") for n in range(20))
+    assert _warm_executors._kept == [warm]
     (tmp_path / "met 1").touch()
     assert bystander.result() == 0
     _warm_executors.give_back(warm)
