@@ -6,8 +6,6 @@ Each test has workers of its own.
 from __future__ import annotations
 
 import os
-import signal
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 from joblib import Parallel, delayed, parallel_config
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from joblib.parallel import get_active_backend
+from joblib_tasks import die_or_square, environment, hang_but_one, inside, meet, say_and_hang, square, until
 
 import centimane
 import centimane.joblib
@@ -33,36 +32,6 @@ def configured() -> Iterator[None]:
 
 
 TimeoutErrors = joblib.parallel.TimeoutError
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def until(there: Callable[[], bool]) -> None:
-    while not there():
-        time.sleep(0.001)
-
-
-def say_and_hang(path: Path) -> None:
-    path.write_text(str(os.getpid()))
-    time.sleep(600)
-
-
-def hang_but_one(folder: Path, n: int) -> int:
-    """The first task hangs; the second raises once the first is known to run."""
-    if n == 0:
-        say_and_hang(folder / "begun")
-    until((folder / "begun").exists)
-    raise KeyError("as asked")
-
-
-def die_or_square(n: int, how: str) -> int:
-    if n == 3:
-        if how == "exit":
-            os._exit(7)
-        os.kill(os.getpid(), signal.SIGKILL)
-    return n * n
 
 
 @pytest.mark.parametrize("how", ["exit", "kill"])
@@ -94,13 +63,6 @@ def test_a_failure_stops_what_runs(tmp_path: Path) -> None:
     # Both workers are free again, or this call would wait for ten minutes.
     with Parallel(batch_size=1) as parallel:
         assert parallel(delayed(meet)(tmp_path, n) for n in range(2)) == [0, 1]
-
-
-def meet(folder: Path, n: int) -> int:
-    """Ends when the other is there too: two workers are at work."""
-    (folder / f"met {n}").touch()
-    until((folder / f"met {1 - n}").exists)
-    return n
 
 
 def test_a_failure_leaves_calls_of_other_threads_alone(tmp_path: Path) -> None:
@@ -138,16 +100,8 @@ def test_a_call_among_the_tasks_of_another() -> None:
     assert Parallel(batch_size=1)(tasks()) == [n * n + (n + 1) ** 2 for n in range(12)]
 
 
-def inside(x: int) -> list[int]:
-    return Parallel(n_jobs=2, backend="centimane")(delayed(square)(x + n) for n in range(3))
-
-
 def test_nested_calls_may_have_workers_of_their_own() -> None:
     assert Parallel(batch_size=1)(delayed(inside)(x) for x in (1, 2)) == [[1, 4, 9], [4, 9, 16]]
-
-
-def environment() -> tuple[str | None, str | None]:
-    return os.environ.get("OMP_NUM_THREADS"), os.environ.get("OPENBLAS_NUM_THREADS")
 
 
 def test_threads_inside_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
