@@ -6,8 +6,9 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
-# Scenes of the fault suite wait more than they compute.
+# Tests wait more than they compute.
 SIDE_BY_SIDE ?= $(shell echo $$(($(JOBS) + 1)))
+side_by_side := -n $(SIDE_BY_SIDE) --dist loadgroup
 PYTHON ?= $(shell tools/set-up.sh python)
 # Further interpreters that `make test` tries, where they are found.
 PYTHONS ?= 3.12 3.13
@@ -21,6 +22,8 @@ release := .venv-release/bin/python
 # The same source is compiled in several folders; their names need not be in the key.
 export CCACHE_NOHASHDIR := 1
 export CCACHE_BASEDIR := $(CURDIR)
+# What stands behind a header compiled beforehand is in the key by its content.
+export CCACHE_SLOPPINESS := pch_defines,time_macros
 # The compiler's name is: CMake would say c++, and Python's build g++, and each would compile the library anew. So all say the same (make's
 # own default, g++, unless the environment names another).
 export CXX
@@ -71,8 +74,7 @@ test-cpp: packages-test
 test-python: packages-test package
 	cmake --preset dev --log-level=WARNING >/dev/null
 	cmake --build --preset dev -j $(JOBS)
-	$(guard) 2400 env $(built) $(py) -m pytest --ignore=tests/faults
-	$(guard) 2400 env $(built) $(py) -m pytest tests/faults -n $(SIDE_BY_SIDE) --dist loadgroup
+	$(guard) 2400 env $(built) $(py) -m pytest $(side_by_side)
 
 # A shorter selection with each further interpreter that is there.
 test-pythons: packages-test
@@ -82,7 +84,7 @@ test-pythons: packages-test
 	  $(setup) venv $(venv)-$$version "$$found" test; \
 	  $(setup) package $(venv)-$$version dev; \
 	  echo "Python $$version:"; \
-	  $(guard) 1200 $(venv)-$$version/bin/python -m pytest -q -m "not slow" tests/python; \
+	  $(guard) 1200 $(venv)-$$version/bin/python -m pytest -q -m "not slow" tests/python $(side_by_side); \
 	done
 
 # ---- contributors

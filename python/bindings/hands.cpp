@@ -32,6 +32,11 @@ struct house {
   std::deque<std::shared_ptr<circle>> founded;  ///< one for each thread that is coming to it
   std::size_t in_circles = 0;
   std::uint64_t dismissed = 0;
+  unsigned dismissing = 0;  ///< those who wait for all to leave: who comes meanwhile was asked for before, and leaves too
+
+  /// Is there nothing to wait for, for who has been here since that era?
+  [[nodiscard]] bool told_to_go(std::uint64_t era) const { return dismissed != era || dismissing > 0; }
+  [[nodiscard]] std::size_t everybody() const { return all + coming + in_circles + founded.size(); }
 };
 
 // Never destroyed: daemon threads sleep in it while the process ends.
@@ -102,7 +107,7 @@ void live_in(house& h, circle& c, std::unique_lock<std::mutex>& lock, PyThreadSt
   const std::uint64_t era = h.dismissed;
   for (bool ready = false;;) {
     ++c.idle;
-    h.work_there.wait(lock, [&] { return !c.wanted.empty() || c.over || h.dismissed != era; });
+    h.work_there.wait(lock, [&] { return !c.wanted.empty() || c.over || h.told_to_go(era); });
     --c.idle;
     if (c.over || c.wanted.empty()) break;
     stay next = std::move(c.wanted.front());
@@ -177,7 +182,7 @@ void live_as_hand(double idle_seconds) {
     for (bool ready = true;;) {
       ++h.idle;
       const bool work = h.work_there.wait_for(lock, idle_for, [&] {
-        return !h.wanted.empty() || h.dismissed != era;
+        return !h.wanted.empty() || h.told_to_go(era);
       }) && !h.wanted.empty();
       --h.idle;
       if (!work) break;
@@ -199,10 +204,11 @@ std::size_t dismiss_hands(double patience_seconds) {
   without_gil others;
   std::unique_lock lock(h.mutex);
   ++h.dismissed;
+  ++h.dismissing;
   h.work_there.notify_all();
-  h.somebody_left.wait_for(lock, std::chrono::duration<double>(patience_seconds),
-                           [&] { return h.all + h.in_circles == 0; });
-  return h.all + h.in_circles;
+  h.somebody_left.wait_for(lock, std::chrono::duration<double>(patience_seconds), [&] { return h.everybody() == 0; });
+  --h.dismissing;
+  return h.everybody();
 }
 
 void forget_hands() noexcept {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# check.sh BUILD_FOLDER COMPILER: installs into a temporary prefix, moves it elsewhere, and builds tests/install/consumer against it twice:
-# with find_package and with pkg-config.
+# check.sh BUILD_FOLDER COMPILER [headers]: installs into a temporary prefix, moves it elsewhere, and builds tests/install/consumer against
+# it twice: with find_package and with pkg-config. Then each public header by itself, if that is asked for.
 set -euo pipefail
-build=$1 compiler=$2
+build=$1 compiler=$2 what=${3:-}
 here=$(cd "$(dirname "$0")" && pwd)
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -30,10 +30,10 @@ export PKG_CONFIG_PATH
 # Not by a pipe: grep ends at its first find, and what ldd still writes then would fail the script.
 if [[ $(ldd "$tmp/by-pkg-config") == *libcentimane* ]]; then export LD_LIBRARY_PATH=$(pkg-config --variable=libdir centimane); fi
 "$tmp/by-pkg-config" pkg-config
+echo "installed, moved, found by find_package and pkg-config"
 
-# Each public header stands alone.
+[ "$what" = headers ] || exit 0
 find "$tmp/moved/include/centimane" -maxdepth 1 -name '*.hpp' | while read -r header; do
   echo "#include \"$header\"" | "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror $(pkg-config --cflags centimane) -x c++ - ||
     { echo "does not stand alone: $header" >&2; exit 1; }
 done
-echo "installed, moved, found by find_package and pkg-config"
