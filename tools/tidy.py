@@ -69,7 +69,9 @@ def look(flags: Flags, files: list[Path]) -> tuple[list[Path], str, bool]:
     with tempfile.TemporaryDirectory() as folder:
         source = unit(Path(folder), files)
         if len(files) > 1:
-            together = subprocess.run([*flags, "-w", "-fsyntax-only", source], capture_output=True, cwd=ROOT, check=False)
+            together = subprocess.run(
+                [*flags, "-w", "-fsyntax-only", source], capture_output=True, cwd=ROOT, check=False
+            )
             if together.returncode != 0:
                 halves = [look(flags, half) for half in (files[::2], files[1::2])]
                 return files, "".join(text for _, text, _ in halves), all(clean for _, _, clean in halves)

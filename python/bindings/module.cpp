@@ -11,6 +11,7 @@
 #include "hands.hpp"
 #include "item_result.hpp"
 #include "pickle_names.hpp"
+#include "platform/cgroup.hpp"
 #include "platform/fork_generation.hpp"
 #include "platform/new_file.hpp"
 #include "process/worker.hpp"
@@ -404,6 +405,7 @@ NB_MODULE(_core, m) {
     checked([&] { platform::new_file refused_or_dropped(std::string(path.c_str(), path.size())); });
   });
   m.def("cpu_count", [] { return centimane::cpu_count(); });
+  m.def("group_killed_whole", [] { return centimane::platform::group_killed_whole(); });
   m.def("serve_zygote", [](int socket, long driver) { checked([&] { serve_zygote_here(socket, driver); }); });
   m.def("crash_text", [] { return engine::crash_text(); });
   m.def("stop_requested", [] { return engine::stop_requested(); });

@@ -85,6 +85,18 @@ def _command(executable: str, cloud: bool) -> list[bytes]:
     return [os.fsencode(part) for part in [executable, *_interpreter_flags(), "-c", code]]
 
 
+def _warn_of_group_kill() -> None:
+    """A worker that takes too much memory would end this process too, and no outcome would tell of it."""
+    group = _core.group_killed_whole()
+    if group:
+        import logging
+
+        logging.getLogger("centimane").warning(
+            "when memory runs out the kernel ends every process of %s, this one with its workers (memory.oom.group is 1)",
+            group,
+        )
+
+
 def _open(
     workers: int,
     init: bytes | None,
@@ -119,6 +131,8 @@ def _open(
     if not _at_exit_registered:
         _at_exit_registered = True
         atexit.register(close_all)
+        if not _nesting.depth:
+            _warn_of_group_kill()
     return _core.Pool(
         workers=workers,
         max_tasks=max_tasks,

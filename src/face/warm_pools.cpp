@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "centimane/cpu_count.hpp"
+#include "centimane/log.hpp"
 #include "face/ancestor.hpp"
+#include "platform/cgroup.hpp"
 
 namespace centimane::engine {
 namespace {
@@ -51,10 +53,20 @@ std::size_t workers_of(const pool_wish& wish) {
   return nesting() > 0 ? 1 : cpu_count();  // whoever nests has its processors taken by its siblings
 }
 
+/// A worker that takes too much memory would end the driver too, and no outcome would tell of it.
+void warn_of_group_kill() {
+  if (nesting() > 0) return;  // the driver has said it
+  const std::string group = platform::group_killed_whole();
+  if (group.empty()) return;
+  log(log_level::warning, "when memory runs out the kernel ends every process of " + group +
+                              ", this one with its workers (memory.oom.group is 1)");
+}
+
 }  // namespace
 
 std::shared_ptr<pool> new_pool(const pool_wish& wish) {
   need_ancestor(false);
+  [[maybe_unused]] static const bool looked = (warn_of_group_kill(), true);
   pool_rules rules;
   rules.workers = static_cast<std::uint32_t>(workers_of(wish));
   if (wish.max_tasks != 0) rules.max_tasks = wish.max_tasks;

@@ -232,4 +232,18 @@ std::uint64_t memory_left(const std::string& root) {
   return left;
 }
 
+std::string group_killed_whole(const std::string& root) {
+  std::string topmost;
+  const cgroup_place place = parse_places(read_all(root + "/proc/self/cgroup").value_or(""));
+  if (!place.unified) return topmost;
+  const cgroup_mounts mounts = parse_mounts(read_all(root + "/proc/self/mountinfo").value_or(""));
+  for (const cgroup_mount& mount : mounts.unified) {
+    for (const std::string& at : directories(mount, *place.unified)) {
+      const auto together = read_all(root + at + "/memory.oom.group");
+      if (together && number(*together) == 1) topmost = at;
+    }
+  }
+  return topmost;
+}
+
 }  // namespace centimane::platform

@@ -52,4 +52,9 @@ std::optional<std::uint64_t> parse_available(std::string_view meminfo);
 /// machine and of all groups. UINT64_MAX if nothing tells. Some ten small files are read: 50 to 200 µs.
 std::uint64_t memory_left(const std::string& root = {});
 
+/// The group, ours or one above it, whose processes the kernel kills all together when its memory runs out
+/// (memory.oom.group, as Kubernetes sets it): the driver would not outlive a worker's greed. The topmost such group,
+/// as it is seen from here; empty if there is none.
+std::string group_killed_whole(const std::string& root = {});
+
 }  // namespace centimane::platform

@@ -102,3 +102,18 @@ def test_a_progress_bar_that_cannot_be_drawn_ends_no_run(script: Script, stderr:
         """
     )
     assert (told.returncode, told.stdout) == (0, "4950\n" * 4), told.stderr
+
+
+def test_52_a_group_that_is_killed_as_a_whole_is_told_of_once(script: Script) -> None:
+    told = script(
+        """
+        from centimane import _core, parallel_map
+
+        _core.group_killed_whole = lambda: "/groups/pod"
+        for workers in (1, 2):
+            print(parallel_map(abs, range(-3, 0), executor="process", workers=workers).values())
+        """
+    )
+    assert told.stdout == "[3, 2, 1]\n" * 2, told.stderr
+    assert told.stderr.count("/groups/pod") == 1, told.stderr
+    assert "memory.oom.group" in told.stderr

@@ -82,6 +82,19 @@ TEST(memory_left, of_the_first_hierarchy) {
   EXPECT_EQ(memory_left(root.path()), 200'000U);
 }
 
+TEST(memory_left, names_the_topmost_group_that_is_killed_as_a_whole) {
+  fake_root root;
+  EXPECT_EQ(group_killed_whole(root.path()), "") << "no control groups at all";
+  root.put("/proc/self/cgroup", "0::/pod/box\n");
+  root.put("/proc/self/mountinfo", "32 31 0:29 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+  root.put("/sys/fs/cgroup/pod/box/memory.oom.group", "0\n");
+  EXPECT_EQ(group_killed_whole(root.path()), "");
+  root.put("/sys/fs/cgroup/pod/box/memory.oom.group", "1\n");
+  EXPECT_EQ(group_killed_whole(root.path()), "/sys/fs/cgroup/pod/box");
+  root.put("/sys/fs/cgroup/pod/memory.oom.group", "1\n");
+  EXPECT_EQ(group_killed_whole(root.path()), "/sys/fs/cgroup/pod");
+}
+
 TEST(mapping, undoes_what_was_written_to_a_copy) {
   constexpr std::size_t size = 1 << 20;
   const fd memory = make_memory("test", size);
