@@ -69,9 +69,8 @@ struct item_result;
 template <class R = void>
 struct map_options {
   centimane::executor executor = thread;
-  count workers = 0;  ///< 0: the executor's default; 1: in order, one at a time
-  count chunk_size =
-      0;  ///< 0: bundles by measured time; else a promise that so many small items make one piece of work
+  count workers = 0;     ///< 0: the executor's default; 1: in order, one at a time
+  count chunk_size = 0;  ///< 1: each item is started alone; else items go in pieces, by measured time
   std::optional<centimane::rate_limit> rate_limit = {};
   std::optional<centimane::retry> retry = {};
   std::optional<time_span> task_timeout = {};  ///< for one attempt, on processes; see task_timeout in errors.hpp
