@@ -75,11 +75,13 @@ struct map_options {
   std::optional<centimane::retry> retry = {};
   std::optional<time_span> task_timeout = {};  ///< for one attempt, on processes; see task_timeout in errors.hpp
   std::optional<time_span> timeout = {};       ///< for the run
-  count window_size = 0;                 ///< most items admitted and not settled (stream: not consumed); 0: default
-  count window_bytes = 0;                ///< the same by bytes of what was read from the input; 0: no limit
-  bool ordered = true;                   ///< parallel_iter gives results in the order of the input
-  std::optional<count> max_errors = {};  ///< so many failed items abort the run; at least 1
-  std::stop_token stop = {};             ///< asks the run to stop; what runs, ends
+  count window_size = 0;  ///< most items admitted and not settled (stream: not consumed); 0: default
+  /// The same by bytes, of what was read from the input and of a stream's results; 0: no limit. One item alone may
+  /// exceed it. Before the first result of a stream has been weighed no more than 8 items are under way.
+  count window_bytes = 0;
+  bool ordered = true;                                        ///< parallel_iter gives results in the order of the input
+  std::optional<count> max_errors = {};                       ///< so many failed items abort the run; at least 1
+  std::stop_token stop = {};                                  ///< asks the run to stop; what runs, ends
   std::function<void(const progress&)> on_progress = {};      ///< on the calling thread; what it throws ends the run
   std::function<void(const item_result<R>&)> on_result = {};  ///< on the calling thread; what it throws ends the run
   worker_initializer worker_init = {};                        ///< once in each worker process, before its first task

@@ -114,8 +114,8 @@ engine::pulled job::pull(index at_most) {
   } else if (!check_signals()) {
     got.ended = false;
   }
+  weigh(got, before);  // before items that the checkpoint knows are let go
   if (options_.admit) admit_from(before, got);
-  weigh(got, before);
   count_tasks(got);
   if (platform::fork_generation() != born_) throw forked{};
   return got;
@@ -155,6 +155,22 @@ void job::weigh(engine::pulled& got, std::uint64_t first) {
     const std::uint64_t bytes = item ? weight_of(item.get()) : 0;
     got.bytes += bytes;
     if (options_.stream) weights_[i / options_.chunk] += bytes;
+  }
+}
+
+/// The tasks have their values. Those of a map stay with it whatever they hold.
+void job::weigh_values(index first, index n) {
+  if (options_.window_bytes == 0 || !options_.stream) return;
+  for (index task = first; task < first + n; ++task) {
+    std::uint64_t bytes = 0;
+    for (std::uint64_t i = first_item(task); i < end_item(task); ++i) {
+      const shelf::outcome outcome = outcomes.get(i);
+      if (!outcome.ok || outcome.what == nullptr) continue;
+      const ref value = ref::borrow(outcome.what);
+      bytes += weight_of(value.get());
+    }
+    weights_[task] += bytes;
+    weighed_ += bytes;
   }
 }
 
@@ -582,6 +598,7 @@ bool job::settled(index task, bool ok, std::uint32_t attempt, int) {
   } else {
     outcomes.drop_item(task);
   }
+  if (ok) weigh_values(task, 1);
   return note(task, items) && check_signals();
 }
 
@@ -592,6 +609,7 @@ bool job::settled_values(index first, index n, int) {
     }
     return true;
   }
+  weigh_values(first, n);
   done_ += n - 1;
   return note(first + n - 1, 1) && check_signals();
 }

@@ -78,6 +78,7 @@ class job final : public engine::payload, public engine::recorder {
   engine::verdict fail(index task, std::uint32_t attempt, const engine::trouble& why) override;
   bool settled(index task, bool ok, std::uint32_t attempt, int worker) override;
   bool settled_values(index first, index n, int worker) override;
+  std::uint64_t weighed() override { return std::exchange(weighed_, 0); }
   [[nodiscard]] bool wants_each() const override { return each_; }
   bool idle(void (*sleep)(void*), void* context) override;
   [[nodiscard]] index items_in(index first, index n) const override;
@@ -115,7 +116,7 @@ class job final : public engine::payload, public engine::recorder {
   [[nodiscard]] std::uint64_t chunk() const noexcept { return options_.chunk; }
   [[nodiscard]] bool stream() const noexcept { return options_.stream; }
   [[nodiscard]] std::uint64_t window_bytes() const noexcept { return options_.window_bytes; }
-  /// Of a stream with a window by bytes: what the task's items held, asked once.
+  /// Of a stream with a window by bytes: what the task's items and values held, asked once.
   [[nodiscard]] std::uint64_t take_weight(index task);
   [[nodiscard]] nanos deadline() const noexcept { return options_.deadline; }
   [[nodiscard]] const run_policies& policies() const noexcept { return options_.policies; }
@@ -176,6 +177,7 @@ class job final : public engine::payload, public engine::recorder {
   void source_failed(engine::pulled& got, ref error);
   void count_tasks(engine::pulled& got);
   void weigh(engine::pulled& got, std::uint64_t first);
+  void weigh_values(index first, index n);
 
   job_options options_;
   source source_;
@@ -189,7 +191,8 @@ class job final : public engine::payload, public engine::recorder {
   std::unordered_map<std::uint64_t, std::uint32_t> attempts_;  ///< of items that took another number than one
   std::uint64_t tasks_known_ = 0;
   std::vector<index> restored_;                       ///< what the checkpoint had of the items that have come
-  std::unordered_map<index, std::uint64_t> weights_;  ///< of a stream's tasks
+  std::unordered_map<index, std::uint64_t> weights_;  ///< of a stream's tasks: their items and values
+  std::uint64_t weighed_ = 0;                         ///< values of which the engine has not been told
   std::unordered_set<std::uint64_t> refused_;  ///< items of chunks that could not be pickled: they have their errors
   std::uint64_t done_ = 0;                     ///< items with an outcome
   std::uint64_t failed_ = 0;                   ///< of these, in chunks, without a value

@@ -100,8 +100,10 @@ def parallel_map(
             it is taken from the input.
         context: ``ContextVar`` objects whose present values the function is to see in worker processes, where each call has a copy. On
             threads the caller's whole context is there anyway. A value must be picklable.
-        window_bytes: the same as ``window_size`` by the bytes of what was read from an iterator; one item alone may exceed it. An item
-            counts with its data (``nbytes``, the length of text and bytes), else with ``sys.getsizeof``, containers with what they hold.
+        window_bytes: the same as ``window_size`` by bytes: of what was read from an iterator, and of a stream's results that its consumer has
+            not taken. Results to come count as the average of those that came; before the first, no more than 8 items are under way.
+            One item alone may exceed it. What is weighed is the data (``nbytes``, the length of text and bytes), else
+            ``sys.getsizeof``, containers with what they hold.
         insights: takes the times of every attempt for ``result.insights``; by default that counts items and knows the slowest.
         trace: a file for the run's timeline, as Perfetto (ui.perfetto.dev) and Chrome's tracing read it: a track for each worker and
             for this thread, a slice for each attempt. It appears when the run has ended, however it ends.

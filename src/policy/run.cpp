@@ -47,12 +47,16 @@ void run::source_ended(bool failed) {
   if (failed) halt(status::source_failed, false);
 }
 
-void run::recorded(index first, index n) {
+void run::recorded(index first, index n, std::uint64_t bytes) {
   if (finished_ || n == 0) return;
   assert(first >= next_ && first + n <= known_);
   assert(recorded_.empty() || first >= recorded_.back().first + recorded_.back().count);
   recorded_.push_back({first, n});
-  if (rules_.stream) return;
+  if (rules_.stream) {
+    bytes_ += bytes;
+    arrived_bytes_ += bytes;  // what is read next may bring as much
+    return;
+  }
   settled_ += n;
   skipped_ += n;
   if (bytes_ > 0) release_share(n);
@@ -208,8 +212,22 @@ void run::admit_recorded() {
 /// How many items the window lets in. When the bytes in it are too many, one, if it is empty: waiting would not make it
 /// smaller.
 index run::admissible() const {
-  if (bytes_ >= rules_.window_bytes) return open_ == 0 ? 1 : 0;
-  return open_ >= rules_.window ? 0 : rules_.window - open_;
+  const index by_count = open_ >= rules_.window ? 0 : rules_.window - open_;
+  if (rules_.window_bytes == UINT64_MAX) return by_count;
+  const index alone = open_ == 0 ? 1 : 0;
+  if (bytes_ >= rules_.window_bytes) return alone;
+  if (!rules_.stream) return by_count;
+  const index fit = outcomes_that_fit();
+  const index under_way = next_ - settled_;
+  if (fit <= under_way) return alone;
+  return std::min(by_count, fit - under_way);
+}
+
+/// How many outcomes what is left of a stream's bytes will hold, by the average of those that have come.
+index run::outcomes_that_fit() const {
+  if (weighed_ == 0) return unweighed;
+  const std::uint64_t average = weighed_bytes_ / weighed_;
+  return average == 0 ? UINT64_MAX : (rules_.window_bytes - bytes_) / average;
 }
 
 /// How many new items may start, tokens aside.

@@ -29,7 +29,8 @@ namespace centimane::policy {
 struct rules {
   std::optional<index> total = {};  ///< length, if known; a sized source is never pulled
   index window = 1024;              ///< most items admitted and not settled (stream: not consumed); at least 1
-  /// The same by bytes; one item alone may exceed it, or it could never start.
+  /// The same by bytes; one item alone may exceed it, or it could never start. In a stream the outcomes count as well:
+  /// those that wait for the consumer, and those under way by the average of those that have come.
   std::uint64_t window_bytes = UINT64_MAX;
   bool stream = false;         ///< outcomes are emitted and consumed; a map collects them by index
   bool ordered = true;         ///< a stream emits in the order of the input
@@ -77,12 +78,14 @@ class run {
   void source_ended(bool failed);
   /// The checkpoint knows [first, first + n), which have arrived and were not started: they take no token, no room and
   /// no worker. Ranges come in ascending order, before the next question. In a map they settle now; in a stream when
-  /// the window reaches them, by an emit.
-  void recorded(index first, index n);
+  /// the window reaches them, by an emit; their values, which are here already, hold `bytes` together.
+  void recorded(index first, index n, std::uint64_t bytes = 0);
   /// [first, first + n) ended in values, whichever attempt was running; a stream's values hold `bytes` together.
   void succeeded(index first, index n, std::uint64_t bytes = 0) {
     assert(running_ >= n);
     running_ -= n;
+    weighed_ += n;
+    weighed_bytes_ += bytes;
     settle(first, n, bytes);
   }
   /// One attempt ended without a value. retryable: the error is one that the policy names. server_wait: the wait that
@@ -144,7 +147,10 @@ class run {
     }
   }
   [[nodiscard]] bool all_settled() const { return sized_ && settled_ == known_; }
+  /// Outcomes of a stream that may be under way before one has been weighed.
+  static constexpr index unweighed = 8;
   [[nodiscard]] index admissible() const;
+  [[nodiscard]] index outcomes_that_fit() const;
   [[nodiscard]] index pull_size() const;
   void release_share(index n);
   [[nodiscard]] index startable(index room) const;
@@ -173,6 +179,8 @@ class run {
   index skipped_ = 0;        ///< settled ahead of next_ by a checkpoint (map)
   std::uint64_t bytes_ = 0;  ///< held by what has arrived and is not settled (stream: not consumed)
   std::uint64_t arrived_bytes_ = 0;
+  index weighed_ = 0;  ///< values that have come, and what they held
+  std::uint64_t weighed_bytes_ = 0;
   nanos held_until_ = 0;
   std::priority_queue<waiting> again_;
   std::deque<stretch> recorded_;  ///< known to the checkpoint, not yet reached by next_

@@ -182,14 +182,14 @@ class driver::loop final : public events {
     bool go_on = true;
     stretch row;
     for (const index item : items) {
-      go_on = work_.settled(item, true, 0, -1) && go_on;
       if (item != row.first + row.count) {
-        run_.recorded(row.first, row.count);
+        run_.recorded(row.first, row.count, work_.weighed());
         row = {item, 0};
       }
+      go_on = work_.settled(item, true, 0, -1) && go_on;
       ++row.count;
     }
-    run_.recorded(row.first, row.count);
+    run_.recorded(row.first, row.count, work_.weighed());
     started_ += items.size();
     if (!go_on) run_.stop();
   }
@@ -248,7 +248,7 @@ class driver::loop final : public events {
     for (const fresh& f : fresh_) {
       if (eyes_ == nullptr) ledger_.settled(f.worker, work_.items_in(f.item, 1));
       go_on = work_.settled(f.item, true, f.attempt, f.worker) && go_on;
-      run_.succeeded(f.item, 1, 0);
+      run_.succeeded(f.item, 1, work_.weighed());
     }
     fresh_.clear();
     if (!go_on) run_.stop();
@@ -349,7 +349,7 @@ class driver::loop final : public events {
       if (!each_) {
         flush();
         if (eyes_ == nullptr) ledger_.settled(worker, work_.items_in(item, 1));
-        run_.succeeded(item, 1, 0);
+        run_.succeeded(item, 1, work_.weighed());
         return;
       }
     }
@@ -390,7 +390,7 @@ class driver::loop final : public events {
     row_ = {};
     if (eyes_ == nullptr) ledger_.settled(row_worker_, work_.items_in(row.first, row.count));
     if (!each_ && !work_.settled_values(row.first, row.count, row_worker_)) run_.stop();
-    run_.succeeded(row.first, row.count, 0);
+    run_.succeeded(row.first, row.count, work_.weighed());
   }
 
   // ---- what those who watch are told

@@ -5,7 +5,9 @@ from __future__ import annotations
 import array
 import asyncio
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +69,54 @@ def test_one_item_alone_may_be_larger(executor: Any) -> None:
     items = (bytes(n) for n in (10, 100_000, 20, 200_000))
     stream = parallel_iter(len, items, executor=executor, workers=2, window_bytes=1, ordered=True)
     assert [item.value for item in stream] == [10, 100_000, 20, 200_000]
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+@pytest.mark.parametrize("options", [{}, {"ordered": True}])
+def test_results_that_wait_count(executor: Any, options: dict[str, Any], tmp_path: Path) -> None:
+    """Small items, large results: what has begun is never further ahead of the consumer than the window lets."""
+    begun = tmp_path / "begun"
+    begun.touch()
+
+    def large(_: int) -> bytes:
+        with begun.open("ab") as file:
+            file.write(b".")
+        return bytes(1000)
+
+    most = consumed = 0
+    for item in parallel_iter(large, range(60), executor=executor, workers=2, window_bytes=5000, **options):
+        most = max(most, begun.stat().st_size - consumed)
+        consumed += len(item.value) // 1000
+    assert consumed == 60
+    assert most <= 8
+
+
+def test_without_a_window_of_bytes_results_are_made_ahead() -> None:
+    begun: list[int] = []
+    all_begun = threading.Event()
+
+    def large(n: int) -> bytes:
+        begun.append(n)
+        if len(begun) == 60:
+            all_begun.set()
+        return bytes(1000)
+
+    stream = parallel_iter(large, range(60), workers=2)
+    next(stream)
+    assert all_begun.wait(60)  # all of them, while the consumer is at the first
+    assert len(list(stream)) == 59
+
+
+def test_results_that_a_checkpoint_brings_count(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"checkpoint": tmp_path / "work.ckpt", "checkpoint_version": 1, "sequential": True}
+    assert parallel_map(bytes, [1000] * 60, **how).ok
+    source = Source(60)
+    items = (len(item) for item in source)
+    for item in parallel_iter(bytes, items, window_bytes=5000, **how):
+        assert item.attempts == 0
+        source.consumed += 1
+    assert source.consumed == 60
+    assert source.ahead <= 8
 
 
 def test_chunks_count_with_all_their_items() -> None:

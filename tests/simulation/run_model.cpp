@@ -47,7 +47,8 @@ void run_model::reset(const rules& r) {
   settled_in_order_.clear();
   emitted_.clear();
   next_ = open_ = live_ = settled_ = failed_ = cancelled_ = read_ = recorded_ahead_ = 0;
-  in_bytes_ = held_ = 0;
+  in_bytes_ = held_ = out_bytes_ = 0;
+  values_ = 0;
   source_done_ = r.total.has_value();
   uniform_ = true;
   pulling_ = halted_ = hard_ = recall_due_ = recalled_ = false;
@@ -62,7 +63,7 @@ void run_model::arrives(std::uint64_t bytes) {
   held_ += bytes;
 }
 
-void run_model::is_recorded(index i) {
+void run_model::is_recorded(index i, std::uint64_t bytes) {
   CHECK(items_[i].at == entry::fresh);
   seen_.met_if(i > next_, met_in_run::recorded_ahead_of_start);
   items_[i].at = entry::recorded;
@@ -70,6 +71,10 @@ void run_model::is_recorded(index i) {
   if (!rules_.stream) {
     ++settled_;
     held_ -= items_[i].in;
+  } else {
+    items_[i].out = bytes;
+    in_bytes_ += bytes;
+    held_ += bytes;
   }
 }
 
@@ -100,6 +105,8 @@ void run_model::succeeds(index i, std::uint64_t bytes) {
   settle(i);
   items_[i].out = bytes;
   held_ += bytes;
+  out_bytes_ += bytes;
+  ++values_;
 }
 
 bool run_model::ends(index i, std::uint32_t attempt, outcome how, bool retryable, nanos server_wait, nanos now) {
@@ -214,7 +221,16 @@ void run_model::looks(nanos now, const run& m) {
 
 index run_model::admissible() const {
   if (window_held_ >= rules_.window_bytes) return open_ == 0 ? 1 : 0;
-  return open_ >= rules_.window ? 0 : rules_.window - open_;
+  index n = open_ >= rules_.window ? 0 : rules_.window - open_;
+  if (!rules_.stream || rules_.window_bytes == UINT64_MAX) return n;
+  while (n > 0 && !outcomes_fit(n)) --n;
+  return open_ == 0 ? std::max<index>(n, 1) : n;
+}
+
+/// Would a stream's window of bytes hold the outcomes of all that is under way, and of so many more?
+bool run_model::outcomes_fit(index more) const {
+  if (values_ == 0) return under_way() + more <= 8;
+  return held_ + (under_way() + more) * (out_bytes_ / values_) <= rules_.window_bytes;
 }
 
 /// Arrived items that only wait for room.
@@ -263,6 +279,13 @@ void run_model::begin_retry(const action& a, nanos now) {
 void run_model::begin_new(const action& a) {
   CHECK(a.first == next_ && a.attempt == 1);
   CHECK(a.count <= admissible());
+  if (rules_.stream && rules_.window_bytes != UINT64_MAX) {
+    seen_.met_if(values_ == 0 && under_way() + a.count == 8, met_in_run::outcomes_unknown);
+    seen_.met_if(values_ > 0 && !outcomes_fit(a.count + 1) && open_ + a.count < rules_.window,
+                 met_in_run::outcomes_fill_the_bytes);
+    seen_.met_if(values_ > 0 && !outcomes_fit(1) && window_held_ < rules_.window_bytes,
+                 met_in_run::one_outcome_over_bytes);
+  }
   seen_.met_if(window_held_ < rules_.window_bytes && open_ + a.count == rules_.window, met_in_run::window_full);
   seen_.met_if(window_held_ >= rules_.window_bytes, met_in_run::one_item_over_bytes);
   for (index i = a.first; i < a.first + a.count; ++i) CHECK(items_[i].at == entry::fresh);

@@ -54,7 +54,7 @@ class run_model {
 
   // ---- events, told before the machine is told
   void arrives(std::uint64_t bytes);
-  void is_recorded(index i);
+  void is_recorded(index i, std::uint64_t bytes);
   void source_answers(bool ended, bool failed);
   void succeeds(index i, std::uint64_t bytes);
   /// What run::ended must answer.
@@ -94,6 +94,8 @@ class run_model {
   void unlist(index i);
   [[nodiscard]] index admissible() const;
   [[nodiscard]] index stock() const;
+  [[nodiscard]] index under_way() const { return live_ + waiting_.size(); }
+  [[nodiscard]] bool outcomes_fit(index more) const;
   [[nodiscard]] bool retry_due(nanos now) const;
   [[nodiscard]] bool new_ready() const {
     return next_ < items_.size() && items_[next_].at == entry::fresh && admissible() > 0;
@@ -112,6 +114,8 @@ class run_model {
   meter meter_;
   index next_ = 0, open_ = 0, live_ = 0, settled_ = 0, failed_ = 0, cancelled_ = 0, read_ = 0, recorded_ahead_ = 0;
   std::uint64_t in_bytes_ = 0, held_ = 0;
+  std::uint64_t out_bytes_ = 0;  ///< of all values that have come
+  index values_ = 0;
   std::uint64_t window_held_ = 0;  ///< held_ as the machine knows it when it is asked
   bool uniform_ = true;            ///< all items have one size
   bool source_done_ = false, pulling_ = false, halted_ = false, hard_ = false, recall_due_ = false, recalled_ = false;

@@ -48,7 +48,10 @@ void run_world::throw_source() {
   checkpoint_ = dice_.one_in(4) ? 1 + dice_(4) : 0;
   item_bytes_ = dice_.one_in(3) ? 1 + dice_(100) : 0;
   uneven_ = dice_.one_in(2);
-  if (item_bytes_ > 0 && dice_.one_in(2)) rules_.window_bytes = 1 + dice_(300);
+  if (item_bytes_ > 0 && dice_.one_in(2)) {
+    rules_.window_bytes = 1 + dice_(300);
+    hands_there_ += dice_(12);  // more than a stream lets go ahead before it knows what an outcome holds
+  }
 }
 
 void run_world::throw_limiter() {
@@ -92,8 +95,13 @@ void run_world::record_some(index first, run& m) {
   for (index i = first; i < model_.known();) {
     const index n = std::min(model_.known() - i, 1 + dice_(4));
     if (dice_(4) < checkpoint_ - (checkpoint_ == 4 ? 1 : 0)) {
-      for (index k = i; k < i + n; ++k) model_.is_recorded(k);
-      m.recorded(i, n);
+      std::uint64_t bytes = 0;
+      for (index k = i; k < i + n; ++k) {
+        const std::uint64_t size = rules_.stream && item_bytes_ > 0 ? dice_(40) : 0;
+        model_.is_recorded(k, size);
+        bytes += size;
+      }
+      m.recorded(i, n, bytes);
     }
     i += n;
   }

@@ -25,6 +25,16 @@ using value_t = std::iter_value_t<iter_t<Rng>>;
 template <class Rng>
 using item_t = std::conditional_t<std::is_lvalue_reference_v<Rng>, const value_t<Rng>&, value_t<Rng>&&>;
 
+/// About how many bytes a value holds: its own, and those of its elements.
+template <class V>
+std::uint64_t weight_of(const V& v) {
+  if constexpr (std::ranges::sized_range<const V> && requires { typename V::value_type; }) {
+    return sizeof(v) + static_cast<std::uint64_t>(std::ranges::size(v)) * sizeof(typename V::value_type);
+  } else {
+    return sizeof(v);
+  }
+}
+
 /// How a range's items are held.
 enum class holding : std::uint8_t {
   lent_array,   ///< contiguous, the caller's
@@ -149,7 +159,7 @@ requires(How == holding::pointers || How == holding::values) class item_source<R
       c->gone = false;
       ++arrived_;
       moved_ = true;
-      got.bytes += weight(look(arrived_ - 1));
+      got.bytes += weight_of(look(arrived_ - 1));
     }
   }
 
@@ -166,7 +176,6 @@ requires(How == holding::pointers || How == holding::values) class item_source<R
     else
       return give<Rng>(held_.at(i)->item, keep, use);
   }
-  [[nodiscard]] std::uint64_t weight_of(std::uint64_t i) noexcept { return weight(look(i)); }
   /// The item has settled: lets it go. Each once.
   void release(std::uint64_t i) noexcept {
     cell* c = held_.at(i);
@@ -185,13 +194,6 @@ requires(How == holding::pointers || How == holding::values) class item_source<R
     cell() = delete;
     ~cell() = delete;
   };
-  static std::uint64_t weight(const value_type& v) {
-    if constexpr (std::ranges::sized_range<const value_type> && requires { typename value_type::value_type; }) {
-      return sizeof(v) + static_cast<std::uint64_t>(std::ranges::size(v)) * sizeof(typename value_type::value_type);
-    } else {
-      return sizeof(v);
-    }
-  }
   [[nodiscard]] bool gone(std::uint64_t i) noexcept { return !held_.exists(i) || held_.at(i)->gone; }
 
   Rng range_;

@@ -228,6 +228,7 @@ class map_payload final : public map_core {
     }
   }
   [[nodiscard]] Sink& sink() noexcept { return sink_; }
+  std::uint64_t weighed() override { return std::exchange(weighed_, 0); }
 
  private:
   /// Throws std::invalid_argument, checkpoint_error, payload_error.
@@ -324,10 +325,17 @@ class map_payload final : public map_core {
       for (index i = first; i != first + n; ++i) {
         std::uint64_t bytes = 0;
         if constexpr (!source::by_index) {
-          if (weigh_) bytes = items_.weight_of(i);
+          if (weigh_) bytes = weight_of(items_.look(i));
           items_.release(i);
         }
-        if constexpr (Sink::notes) sink_.note(i, attempts, worker, bytes);
+        if constexpr (Sink::notes) {
+          if (weigh_ && sink_.made(i)) {
+            const std::uint64_t value = weight_of(*sink_.value(i));
+            bytes += value;
+            weighed_ += value;
+          }
+          sink_.note(i, attempts, worker, bytes);
+        }
       }
     }
   }
@@ -337,6 +345,7 @@ class map_payload final : public map_core {
   Sink sink_;
   std::function<void(const item_result<R>&)> on_result_;
   bool weigh_;
+  std::uint64_t weighed_ = 0;  ///< held by values of which the engine has not been told
   index arrived_ = 0;
 };
 

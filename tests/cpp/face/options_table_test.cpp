@@ -68,7 +68,7 @@ class source {
 /// How far a stream of 60 items of a thousand bytes is read ahead of what was consumed.
 std::size_t read_ahead(const cm::options& how) {
   std::size_t read = 0, consumed = 0, most = 0;
-  for (auto& r : cm::parallel_iter([](std::string s) { return s.size(); }, source(60, &read), how)) {
+  for (auto& r : cm::parallel_iter([](const std::string& s) { return s.size(); }, source(60, &read), how)) {
     most = std::max(most, read - consumed);
     consumed += *r.value / 1000;
   }

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -162,6 +163,24 @@ TEST(stream_here, a_window_of_bytes_holds) {
   EXPECT_EQ(n, 100'000u);
   for (auto& r : cm::parallel_iter([](int i) { return i; }, counter(500), {.window_bytes = 40})) n += r.index < 500;
   EXPECT_EQ(n, 100'500u);
+}
+
+TEST(stream_here, results_that_wait_count_in_a_window_of_bytes) {
+  for (const auto& where : {cm::sequential, cm::thread}) {
+    std::atomic<std::size_t> begun = 0;
+    std::size_t taken = 0, most = 0;
+    const auto large = [&](int) {
+      ++begun;
+      return std::string(1000, 'x');
+    };
+    for (auto& r :
+         cm::parallel_iter(large, std::vector<int>(60), {.executor = where, .workers = 2, .window_bytes = 5000})) {
+      most = std::max(most, begun - taken);
+      taken += r.value->size() / 1000;
+    }
+    EXPECT_EQ(taken, 60U);
+    EXPECT_LE(most, 8U);
+  }
 }
 
 TEST(stream_here, sequential_is_lazy) {

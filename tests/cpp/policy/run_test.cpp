@@ -160,6 +160,52 @@ TEST(Run, AStreamsOutcomesCountUntilTheyAreRead) {
   expect_start(m.next(0, 1), 1, 1);
 }
 
+TEST(Run, FewAreUnderWayBeforeAnOutcomeIsWeighed) {
+  rules r = stream_of(100, true);
+  r.window_bytes = 1000;
+  run m(r);
+  expect_start(m.next(0, 50), 0, 8);
+  expect_wait(m.next(0, 50), never);
+  m.succeeded(0, 1, 100);  // 900 are left, 7 are under way: 2 more will fit
+  expect_emit(m.next(0, 50), 0, 1);
+  expect_start(m.next(0, 50), 8, 2);
+  expect_wait(m.next(0, 50), never);
+  m.consumed(1, 100);
+  expect_start(m.next(0, 50), 10, 1);
+}
+
+TEST(Run, AnOutcomeLargerThanTheBytesGoesAlone) {
+  rules r = stream_of(3, false);
+  r.window_bytes = 100;
+  run m(r);
+  expect_start(m.next(0, 1), 0, 1);
+  m.succeeded(0, 1, 500);
+  expect_emit(m.next(0, 9), 0, 1);
+  expect_wait(m.next(0, 9), never);
+  m.consumed(1, 500);
+  expect_start(m.next(0, 9), 1, 1);
+  expect_wait(m.next(0, 9), never);
+}
+
+TEST(Run, AMapsOutcomesStayAnyway) {
+  rules r;
+  r.total = 100;
+  r.window_bytes = 10;
+  run m(r);
+  expect_start(m.next(0, 100), 0, 100);
+}
+
+TEST(Run, RecordedValuesOfAStreamCount) {
+  rules r = stream_of(4, true);
+  r.window_bytes = 100;
+  run m(r);
+  m.recorded(0, 1, 200);
+  expect_emit(m.next(0, 9), 0, 1);
+  expect_wait(m.next(0, 9), never);
+  m.consumed(1, 200);
+  expect_start(m.next(0, 9), 1, 3);
+}
+
 // ---- streams
 
 TEST(Run, AnOrderedStreamHoldsBackAndItsWindowIsWhatIsNotRead) {
