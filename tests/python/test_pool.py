@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pool_tasks import add, always_fails, fail_at_three, make_bad, remember, remembered, square
 
 import centimane.multiprocessing
 import centimane.multiprocessing.dummy
@@ -35,20 +36,6 @@ def processes() -> Iterator[Pool]:
     with Pool(2) as made:
         yield made
     made.join()
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def add(x: int, y: int = 0, *, z: int = 0) -> int:
-    return x + y + z
-
-
-def fail_at_three(x: int) -> int:
-    if x == 3:
-        raise KeyError(x)
-    return x
 
 
 # ---- values
@@ -184,15 +171,6 @@ def test_an_iterable_that_raises(pool: AnyPool) -> None:
 class Unpicklable:
     def __reduce__(self) -> Any:
         raise RuntimeError("it stays here")
-
-
-class Bad:
-    def __reduce__(self) -> Any:
-        raise ArithmeticError("nor there")
-
-
-def make_bad() -> Bad:
-    return Bad()
 
 
 def test_what_cannot_be_pickled(processes: Pool) -> None:
@@ -377,14 +355,6 @@ def test_contexts(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
         pool.join()
 
 
-def remember(value: object) -> None:
-    globals()["in_this_worker"] = value
-
-
-def remembered() -> Any:
-    return globals()["in_this_worker"]
-
-
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_locks_and_queues_in_initargs_are_inherited() -> None:
     queue: Any = multiprocessing.Queue()
@@ -422,10 +392,6 @@ def test_initializers(tmp_path: Any) -> None:
         pool.close()
         pool.join()
         assert (tmp_path / kind.__name__).is_dir()
-
-
-def always_fails() -> None:
-    raise OSError("no licence")
 
 
 def test_an_initializer_that_raises_hangs_nothing() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pool_tasks import end_at_three, say_and_sleep, square
 
 from centimane import Cancelled, PoolForked, WorkerDied
 from centimane.futures import BrokenProcessPool
@@ -24,21 +25,6 @@ def pool() -> Iterator[Pool]:
     with Pool(2) as made:
         yield made
     made.join()
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def end_at_three(x: int) -> int:
-    if x == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return x
-
-
-def say_and_sleep(path: str) -> None:
-    Path(path).touch()
-    time.sleep(600)
 
 
 def until(path: Path) -> None:
