@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Aborted",
+    "AsyncParallelIterator",
     "Cancelled",
     "CheckpointError",
     "CheckpointInfo",
@@ -57,6 +58,7 @@ __all__ = [
 if TYPE_CHECKING:
     from ._async import async_parallel_iter, async_parallel_map, async_parallel_starmap
     from ._async_decorate import async_parallel
+    from ._async_iterator import AsyncParallelIterator
     from ._checkpoint_info import CheckpointInfo, checkpoint_info
     from ._cpus import cpu_count
     from ._decorate import parallel
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from ._stop import StopToken
 
 _HOME = {
+    "AsyncParallelIterator": "_async_iterator",
     "CheckpointInfo": "_checkpoint_info",
     "Insights": "_insights",
     "ItemResult": "_result",

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from . import _run
+from ._async_iterator import AsyncParallelIterator
 from ._async_plan import carry
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
     from contextvars import ContextVar
     from typing import Any, Literal, TypeVar, Unpack
 
@@ -188,7 +189,7 @@ def async_parallel_iter(
     *,
     executor: Literal["async"] | None = None,
     **options: Unpack[AsyncStreamOptions],
-) -> AsyncGenerator[ItemResult[R], None]: ...
+) -> AsyncParallelIterator[R]: ...
 @overload
 def async_parallel_iter(
     fn: Callable[[T], R],
@@ -196,7 +197,7 @@ def async_parallel_iter(
     *,
     executor: Literal["thread", "process"],
     **options: Unpack[AsyncStreamOptions],
-) -> AsyncGenerator[ItemResult[R], None]: ...
+) -> AsyncParallelIterator[R]: ...
 def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are described once
     fn: Callable[..., Any],
     items: Iterable[Any] | AsyncIterable[Any],
@@ -230,7 +231,7 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
     on_cancel: OnCancel | None = None,
     context: Iterable[ContextVar[Any]] = (),
     window_bytes: int | None = None,
-) -> AsyncGenerator[ItemResult[Any], None]:
+) -> AsyncParallelIterator[Any]:
     """Applies ``fn`` to every item, carried by the running event loop; yields an ``ItemResult`` for each as outcomes come.
 
     ::
@@ -247,6 +248,8 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
     awaited, and goes on while the consumer is busy, as far as the window reaches. Leaving early ends the run as a cancellation does: at once
     where the stream is closed (``contextlib.aclosing``), and soon after a ``break`` drops it.
 
+    The stream has ``insights``, while it runs and afterwards.
+
     Raises:
         TypeError, ValueError: a bad argument, at the call.
         TimedOut: the timeout has passed.
@@ -254,4 +257,4 @@ def async_parallel_iter(  # noqa: D417  # the parameters that all forms have are
 
     Thread safety: the stream belongs to one task at a time. Cost: as ``async_parallel_map``.
     """
-    return carry(locals(), stream=True).stream()
+    return AsyncParallelIterator(carry(locals(), stream=True))

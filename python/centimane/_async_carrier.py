@@ -12,6 +12,7 @@ from collections import deque
 from functools import partial
 
 from . import _run
+from ._insights import NOTHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Carrier:
         self._loop: asyncio.AbstractEventLoop
         self._context: contextvars.Context
         self._run: _core.Run | None = None
+        self._insights: tuple[Any, ...] = NOTHING
         self._bar: Bar | None = None
         self._bell = -1
         self._due = self._closed = self._ended = False
@@ -88,7 +90,7 @@ class Carrier:
         finally:
             await self._leave()
 
-    async def stream(self) -> AsyncGenerator[ItemResult[Any], None]:
+    async def outcomes(self) -> AsyncGenerator[ItemResult[Any], None]:
         """A stream: outcomes as they come."""
         try:
             run = self._begin()
@@ -104,6 +106,10 @@ class Carrier:
                 await self._news()
         finally:
             await self._leave()
+
+    def insights(self) -> tuple[Any, ...]:
+        """What ``insights_of`` reads: of the run as it is, or as it was at its end."""
+        return self._insights if self._run is None else self._run.insights()
 
     def _begin(self) -> _core.Run:
         self._loop = asyncio.get_running_loop()
@@ -134,6 +140,8 @@ class Carrier:
             task.cancel()
         if self._run is not None:
             self._run.leave_loop(self._kill and not self._ended)
+            if self.plan.stream:
+                self._insights = self._run.insights()
         self.plan.let_go()
         if self._bar is not None:
             self._bar.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from . import _options
@@ -13,8 +13,9 @@ from ._decorate import stands_in_its_module
 if TYPE_CHECKING:
     from typing import Literal, Unpack
 
+    from ._async_iterator import AsyncParallelIterator
     from ._options import AsyncDefaults, AsyncMapOptions, AsyncStreamOptions
-    from ._result import ItemResult, ParallelResult
+    from ._result import ParallelResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,7 +46,7 @@ class _Mapped(Generic[R]):
 
     def stream(
         self, items: Iterable[Any] | AsyncIterable[Any], **options: Unpack[AsyncStreamOptions]
-    ) -> AsyncGenerator[ItemResult[R], None]:
+    ) -> AsyncParallelIterator[R]:
         """``async_parallel_iter``: outcomes as they come. The decorator's ``timeout`` and ``on_result`` are about maps and not used here."""
         how = _options.merged(self._defaults, options, async_parallel_iter, without=("timeout", "on_result"))
         return async_parallel_iter(self._function(how), items, **how)
@@ -104,7 +105,7 @@ class UnaryAsyncParallelFunction(AsyncParallelFunction[[T], R]):
 
     def stream(
         self, items: Iterable[T] | AsyncIterable[T], **options: Unpack[AsyncStreamOptions]
-    ) -> AsyncGenerator[ItemResult[R], None]:
+    ) -> AsyncParallelIterator[R]:
         """``async_parallel_iter`` of this function over the items."""
         return super().stream(items, **options)
 

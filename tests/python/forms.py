@@ -144,6 +144,7 @@ async def _async_iter(fn: Any, items: Any, **options: Any) -> Outcome:
             outcome.results.append(result)
     except Exception as error:
         outcome.raised = error.with_traceback(None)  # whose frames hold the run
+    outcome.insights = stream.insights
     return outcome
 
 

@@ -404,9 +404,8 @@ def progress(form: Form, tmp: Path) -> None:
 def insights(form: Form, tmp: Path) -> None:
     for options, detailed in (({"insights": True}, True), ({}, False)):
         told = form(same, [1, 2], **options).insights
-        if form.name != "async_parallel_iter":  # an async generator has none
-            assert told is not None
-            assert (told.detailed, told.items) == (detailed, 2)
+        assert told is not None
+        assert (told.detailed, told.items) == (detailed, 2)
 
 
 def trace(form: Form, tmp: Path) -> None:

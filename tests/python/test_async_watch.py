@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from loops import exhaust, run
 
-from centimane import async_parallel, async_parallel_iter, async_parallel_map, events
+from centimane import AsyncParallelIterator, async_parallel, async_parallel_iter, async_parallel_map, events
 from centimane.events import Event
 
 
@@ -74,3 +74,35 @@ def test_bad_values(name: str, bad: object) -> None:
     options: Any = {name: bad}
     with pytest.raises(TypeError, match=name):
         run(lambda: async_parallel_map(later, [1], **options))
+
+
+def test_a_stream_has_insights_while_it_runs() -> None:
+    async def main() -> None:
+        stream = async_parallel_iter(later, iter(range(300)), concurrency=4, window_size=10)
+        assert isinstance(stream, AsyncParallelIterator)
+        assert aiter(stream) is stream
+        assert stream.insights.items == 0
+        taken = 0
+        async for _ in stream:
+            taken += 1
+            assert taken <= stream.insights.items <= taken + 10
+        seen = stream.insights
+        assert seen.items == taken == 300
+        await stream.aclose()
+        assert stream.insights == seen, "as it was at its end"
+
+    run(main)
+
+
+def test_a_stream_is_an_async_generator_in_all_but_its_type() -> None:
+    async def main() -> None:
+        stream = async_parallel_iter(later, range(1000), ordered=True, window_size=10)
+        first = await stream.asend(None)
+        assert first.value == 1
+        with pytest.raises(LookupError, match="enough"):
+            await stream.athrow(LookupError("enough"))
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        assert 1 <= stream.insights.items < 1000
+
+    run(main)
