@@ -117,6 +117,7 @@ class pool_handle {
   void prepare() {
     checked([&] { pool_->prepare(); });
   }
+  std::size_t signal(int number, bool busy_only) { return pool_->signal(number, busy_only); }
   [[nodiscard]] bool usable() const noexcept { return pool_->usable(); }
   [[nodiscard]] std::uint64_t leases() const { return pool_->usable() ? pool_->leases() : 0; }
   [[nodiscard]] nb::list status() const {
@@ -336,6 +337,7 @@ NB_MODULE(_core, m) {
            nb::arg("arguments"), nb::arg("environment"), nb::arg("inherit"))
       .def("close", &pool_handle::close, nb::arg("grace"))
       .def("prepare", &pool_handle::prepare)
+      .def("signal", &pool_handle::signal, nb::arg("number"), nb::kw_only(), nb::arg("busy_only"))
       .def_prop_ro("usable", &pool_handle::usable)
       .def_prop_ro("leases", &pool_handle::leases)
       .def("status", &pool_handle::status);

@@ -200,12 +200,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         if self._tasks is None or pool is None:
             return
         if number is not None:
-            for _, pid, _, _ in pool.status():
-                if pid:
-                    try:
-                        os.kill(pid, number)
-                    except ProcessLookupError:
-                        pass
+            pool.signal(number, busy_only=False)
         self._tasks.kill(grace)
 
     # ---- what programs read though it is private

@@ -50,6 +50,9 @@ class pool {
   void close(nanos grace);
   /// Starts all workers now, not with the first tasks. Any thread; nobody waits for them.
   void prepare();
+  /// Sends a signal to all workers, or to those only that have a task. Any thread. By pidfd or by the zygote: never to
+  /// a stranger who was given a dead worker's number. Answers to how many.
+  std::size_t signal(int number, bool busy_only);
   [[nodiscard]] std::uint32_t workers() const;
   [[nodiscard]] std::vector<worker_status> status() const;
   /// The process that forks this pool's workers; 0 while there is none.

@@ -84,6 +84,18 @@ void pool_core::prepare() {
   supervisor_->kick();
 }
 
+std::size_t pool_core::signal_all(int number, bool busy_only) {
+  const lock l(mutex_);
+  std::size_t sent = 0;
+  for (std::uint32_t w = 0; w < places_.size(); ++w) {
+    const place& p = places_[w];
+    if (!p.ring || p.pid == 0 || (busy_only && (!p.up || p.ledger.empty()))) continue;
+    signal(w, number);
+    ++sent;
+  }
+  return sent;
+}
+
 std::vector<worker_status> pool_core::status() {
   const lock l(mutex_);
   std::vector<worker_status> all;

@@ -54,6 +54,8 @@ void pool::prepare() {
   core_->prepare();
 }
 
+std::size_t pool::signal(int number, bool busy_only) { return usable() ? core_->signal_all(number, busy_only) : 0; }
+
 std::uint32_t pool::workers() const { return core_->workers(); }
 std::vector<worker_status> pool::status() const { return core_->status(); }
 std::int64_t pool::zygote_pid() const { return core_->zygote_pid(); }

@@ -177,13 +177,8 @@ class ProcessCrew(Crew):
         pool = self.pool
         self.tasks.end(CLOSED)
         self.tasks.cancel_waiting()
-        running = [] if pool is None else [pid for _, pid, state, _ in pool.status() if state == "running" and pid]
-        for pid in running:
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                pass
-        self.tasks.kill(_TERMINATE_GRACE if running else 0.0)
+        asked = 0 if pool is None else pool.signal(signal.SIGTERM, busy_only=True)
+        self.tasks.kill(_TERMINATE_GRACE if asked else 0.0)
         if self._settler is not threading.current_thread():
             self._settler.join()
 

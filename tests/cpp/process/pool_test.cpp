@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "leak_check.hpp"
 #include "platform/fault.hpp"
@@ -290,6 +293,24 @@ TEST_F(process_pool, survives_workers_killed_from_outside_at_random) {
   }
   EXPECT_LE(lost, killed);
   EXPECT_GT(killed, 0U);
+}
+
+TEST_F(process_pool, signals_all_workers_or_those_that_have_a_task) {
+  auto where = pool::open(rules_for(2));
+  where->prepare();
+  while (where->signal(0, false) < 2) std::this_thread::yield();
+  EXPECT_EQ(where->signal(0, true), 0U) << "nobody has anything to do";
+  numbers work(squares(1, {{0, deed::hang_hard}}));
+  std::atomic<bool> over = false;
+  std::thread killer([&] {
+    // Who is hit before the task is its own passes it on, so once may not be enough.
+    for (; !over; std::this_thread::sleep_for(std::chrono::milliseconds(20))) where->signal(SIGTERM, true);
+  });
+  EXPECT_EQ(carry(where, work), policy::status::completed);
+  over = true;
+  killer.join();
+  EXPECT_FALSE(work.outcomes[0].ok);
+  EXPECT_EQ(work.outcomes[0].why.signal, SIGTERM);
 }
 
 TEST_F(process_pool, closing_settles_what_is_left) {
