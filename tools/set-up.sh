@@ -5,6 +5,7 @@
 #   tools/set-up.sh venv DIR PYTHON EXTRA...          a virtual environment with the build tools and these extras of pyproject.toml
 #   tools/set-up.sh peers DIR EXTRA...                these extras into an environment that is there, as far as they can be had
 #   tools/set-up.sh package DIR MODE                  centimane itself into it: MODE is release or dev
+#   tools/set-up.sh wheel DIR                         builds a wheel for that environment's interpreter, and prints its path
 #   tools/set-up.sh python                            prints the interpreter to use: python3, if it is 3.11 or later
 #   tools/set-up.sh find-python VERSION               prints an interpreter of that version, if there is one
 set -euo pipefail
@@ -91,35 +92,53 @@ peers() {
   printf '%s\n' "$wanted" > "$stamp"
 }
 
-# release: a wheel is built once an interpreter and installed wherever it is wanted. dev: an editable install with fault points.
-package() {
-  local dir=$1 mode=$2 args=(--no-build-isolation --no-deps) pip tag stamp wheels sources wanted
-  pip=("$dir/bin/python" -m pip)
-  tag=$("$dir/bin/python" -c 'import sys; print(sys.implementation.cache_tag)')
-  stamp=$dir/.package
-  wheels=build/wheel-$tag
-  # Everything the build reads, by content; pure Python only where it is copied (release), an editable install reads the tree.
-  sources="$("$dir/bin/python" -c 'import sys; print(sys.version, sys.base_prefix)') $({
+tag_of() { "$1/bin/python" -c 'import sys; print(sys.implementation.cache_tag)'; }
+
+# Everything that a build for this interpreter reads, by content; pure Python only where it is copied (release), an editable install reads
+# the tree.
+sources() {
+  local dir=$1 mode=$2
+  echo "$("$dir/bin/python" -c 'import sys; print(sys.version, sys.base_prefix)') $({
     find CMakeLists.txt cmake pyproject.toml include src python/bindings -type f -print0
     [ "$mode" = dev ] || find python/centimane -name '*.py*' -not -name '*.pyc' -type f -print0
   } | sort -z | xargs -0 cksum | cksum)"
-  wanted="$mode $(cat "$dir/.centimane") $sources"
+}
+
+# What pip is told for a build of this mode.
+build_arguments() {
+  local tag=$1 mode=$2
+  printf '%s\n' --no-build-isolation --no-deps --disable-pip-version-check -Cbuild-dir="build/python-$tag-$mode" \
+    -Ccmake.define.CENTIMANE_WERROR=ON -Ccmake.define.CMAKE_EXPORT_COMPILE_COMMANDS=ON
+  [ "$mode" = release ] || printf '%s\n' -Ccmake.build-type=RelWithDebInfo "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g" \
+    -Ccmake.define.CENTIMANE_FAULTS=ON -Cinstall.strip=false
+}
+
+# Built once an interpreter, and installed wherever it is wanted.
+wheel() {
+  local dir=$1 tag sources args
+  tag=$(tag_of "$dir")
+  sources=$(sources "$dir" release)
+  if [ "$(cat "build/wheel-$tag/.sources" 2>/dev/null)" != "$sources" ]; then
+    echo "set-up: building the Python package (release) for $tag" >&2
+    rm -rf "build/wheel-$tag"
+    mapfile -t args < <(build_arguments "$tag" release)
+    "$dir/bin/python" -m pip wheel -q "${args[@]}" -w "build/wheel-$tag" . </dev/null >&2
+    printf '%s\n' "$sources" > "build/wheel-$tag/.sources"
+  fi
+  echo "build/wheel-$tag"/*.whl
+}
+
+# release: the wheel. dev: an editable install with fault points.
+package() {
+  local dir=$1 mode=$2 stamp=$1/.package args wanted
+  wanted="$mode $(cat "$dir/.centimane") $(sources "$dir" "$mode")"
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
-  args+=(-Cbuild-dir="build/python-$tag-$mode" -Ccmake.define.CENTIMANE_WERROR=ON
-        -Ccmake.define.CMAKE_EXPORT_COMPILE_COMMANDS=ON)
   if [ "$mode" = dev ]; then
     echo "set-up: building the Python package (dev) for $dir"
-    args+=(-Ccmake.build-type=RelWithDebInfo "-Ccmake.define.CMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g"
-           -Ccmake.define.CENTIMANE_FAULTS=ON -Cinstall.strip=false -e)
-    "${pip[@]}" install -q --disable-pip-version-check --force-reinstall "${args[@]}" . </dev/null
+    mapfile -t args < <(build_arguments "$(tag_of "$dir")" dev)
+    "$dir/bin/python" -m pip install -q --force-reinstall "${args[@]}" -e . </dev/null
   else
-    if [ "$(cat "$wheels/.sources" 2>/dev/null)" != "$sources" ]; then
-      echo "set-up: building the Python package (release) for $tag"
-      rm -rf "$wheels"
-      "${pip[@]}" wheel -q --disable-pip-version-check "${args[@]}" -w "$wheels" . </dev/null
-      printf '%s\n' "$sources" > "$wheels/.sources"
-    fi
-    "${pip[@]}" install -q --disable-pip-version-check --force-reinstall --no-deps "$wheels"/*.whl </dev/null
+    "$dir/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$(wheel "$dir")" </dev/null
   fi
   printf '%s\n' "$wanted" > "$stamp"
 }
@@ -143,6 +162,7 @@ case $command in
   venv) venv "$@" ;;
   peers) peers "$@" ;;
   package) package "$@" ;;
+  wheel) wheel "$@" ;;
   find-python) find_python "$@" ;;
   *) echo "set-up: no such command: $command" >&2; exit 2 ;;
 esac

@@ -6,6 +6,7 @@ Ways that end the process are left out of the table where that process is this o
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -89,22 +90,30 @@ def test_it_goes_wrong_while_the_pool_ends(place: str) -> None:
 
 
 @pytest.mark.parametrize("how", RAISING)
-def test_callbacks_that_raise(executor: ProcessPoolExecutor, how: str, caplog: pytest.LogCaptureFixture) -> None:
-    told: list[int] = []
+def test_callbacks_that_raise(executor: ProcessPoolExecutor, how: str) -> None:
+    logged = threading.Semaphore(0)
+
+    class Heard(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            logged.release()
 
     def after(future: Future[int]) -> None:
-        told.append(future.result())
+        future.result()
         go_wrong(how)
 
-    futures = [executor.submit(square, n) for n in range(50)]
-    reached = threading.Event()
-    for future in futures:
-        future.add_done_callback(after)
-        future.add_done_callback(lambda _: reached.set() if len(told) == 50 else None)
-    assert [future.result() for future in futures] == [n * n for n in range(50)]
-    assert reached.wait(300)
-    assert executor.submit(square, 7).result() == 49
-    assert len(caplog.records) == 50
+    heard = Heard()
+    logging.getLogger("concurrent.futures").addHandler(heard)
+    try:
+        futures = [executor.submit(square, n) for n in range(50)]
+        for future in futures:
+            future.add_done_callback(after)
+        assert [future.result() for future in futures] == [n * n for n in range(50)]
+        for _ in futures:
+            assert logged.acquire(timeout=300)
+        assert executor.submit(square, 7).result() == 49
+        assert not logged.acquire(blocking=False)
+    finally:
+        logging.getLogger("concurrent.futures").removeHandler(heard)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
