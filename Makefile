@@ -8,7 +8,7 @@ SHELL := /bin/bash
 JOBS ?= $(shell nproc)
 # Tests wait more than they compute.
 SIDE_BY_SIDE ?= $(shell echo $$(($(JOBS) + 1)))
-side_by_side := -n $(SIDE_BY_SIDE) --dist loadgroup
+side_by_side := -n $(SIDE_BY_SIDE) --dist worksteal
 PYTHON ?= $(shell tools/set-up.sh python)
 # Further interpreters that `make test` tries, where they are found.
 PYTHONS ?= 3.12 3.13

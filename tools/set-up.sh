@@ -113,16 +113,19 @@ build_arguments() {
     -Ccmake.define.CENTIMANE_FAULTS=ON -Cinstall.strip=false
 }
 
-# Built once an interpreter, and installed wherever it is wanted.
+# Built once an interpreter, and installed wherever it is wanted. Who comes while another builds it waits.
 wheel() {
   local dir=$1 tag sources args
   tag=$(tag_of "$dir")
+  mkdir -p build
+  exec 8>"build/.wheel-$tag.lock"
+  flock 8
   sources=$(sources "$dir" release)
   if [ "$(cat "build/wheel-$tag/.sources" 2>/dev/null)" != "$sources" ]; then
     echo "set-up: building the Python package (release) for $tag" >&2
     rm -rf "build/wheel-$tag"
     mapfile -t args < <(build_arguments "$tag" release)
-    "$dir/bin/python" -m pip wheel -q "${args[@]}" -w "build/wheel-$tag" . </dev/null >&2
+    "$dir/bin/python" -m pip wheel -q "${args[@]}" -w "build/wheel-$tag" . </dev/null >&2 8>&-
     printf '%s\n' "$sources" > "build/wheel-$tag/.sources"
   fi
   echo "build/wheel-$tag"/*.whl

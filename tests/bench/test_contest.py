@@ -47,10 +47,6 @@ COMPETITORS = {
 }
 
 
-# One contest serves them all.
-pytestmark = pytest.mark.xdist_group("contest")
-
-
 @pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, set[int]]:
     """The contest's record, and which processes it left."""

@@ -21,10 +21,6 @@ print("works")
 """
 
 
-# There is one wheel: who needs it waits for the one that builds it.
-pytestmark = pytest.mark.xdist_group("wheel")
-
-
 @pytest.fixture(scope="module")
 def wheel() -> Path:
     """The wheel, built as pip builds it, but with the build tools that are there; the one that is installed for the demo."""
