@@ -32,7 +32,8 @@ struct house {
   std::deque<std::shared_ptr<circle>> founded;  ///< one for each thread that is coming to it
   std::size_t in_circles = 0;
   std::uint64_t dismissed = 0;
-  unsigned dismissing = 0;  ///< those who wait for all to leave: who comes meanwhile was asked for before, and leaves too
+  unsigned dismissing =
+      0;  ///< those who wait for all to leave: who comes meanwhile was asked for before, and leaves too
 
   /// Is there nothing to wait for, for who has been here since that era?
   [[nodiscard]] bool told_to_go(std::uint64_t era) const { return dismissed != era || dismissing > 0; }
@@ -181,9 +182,8 @@ void live_as_hand(double idle_seconds) {
     const std::uint64_t era = h.dismissed;
     for (bool ready = true;;) {
       ++h.idle;
-      const bool work = h.work_there.wait_for(lock, idle_for, [&] {
-        return !h.wanted.empty() || h.told_to_go(era);
-      }) && !h.wanted.empty();
+      const bool work = h.work_there.wait_for(lock, idle_for, [&] { return !h.wanted.empty() || h.told_to_go(era); }) &&
+                        !h.wanted.empty();
       --h.idle;
       if (!work) break;
       stay next = std::move(h.wanted.front());
