@@ -357,7 +357,7 @@ def test_contexts(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_locks_and_queues_in_initargs_are_inherited() -> None:
-    queue: Any = multiprocessing.Queue()
+    queue: Any = multiprocessing.SimpleQueue()
 
     def put(n: int) -> None:
         lock, its = remembered()
@@ -366,7 +366,7 @@ def test_locks_and_queues_in_initargs_are_inherited() -> None:
 
     with Pool(2, remember, ((multiprocessing.Lock(), queue),)) as pool:
         pool.map(put, range(10))
-        assert sorted(queue.get(timeout=300) for _ in range(10)) == list(range(10))
+        assert sorted(queue.get() for _ in range(10)) == list(range(10))
     pool.join()
     queue.close()
 
