@@ -32,8 +32,8 @@ struct house {
   std::deque<std::shared_ptr<circle>> founded;  ///< one for each thread that is coming to it
   std::size_t in_circles = 0;
   std::uint64_t dismissed = 0;
-  unsigned dismissing =
-      0;  ///< those who wait for all to leave: who comes meanwhile was asked for before, and leaves too
+  /// Those who wait for all to leave: who comes meanwhile was asked for before, and leaves too.
+  unsigned dismissing = 0;
 
   /// Is there nothing to wait for, for who has been here since that era?
   [[nodiscard]] bool told_to_go(std::uint64_t era) const { return dismissed != era || dismissing > 0; }

@@ -32,7 +32,8 @@ void hire(std::uint32_t n, const stay& where);
 
 /// A Python thread's whole life as a hand; called by its target. With the GIL.
 void live_as_hand(double idle_seconds);
-/// Idle hands leave; answers how many hands are left (at work). With the GIL, which is given away meanwhile.
+/// Idle hands leave, those that are coming too; answers how many are left (at work). With the GIL, which is given away
+/// meanwhile.
 std::size_t dismiss_hands(double patience_seconds);
 /// In a forked child: no hand has come along.
 void forget_hands() noexcept;

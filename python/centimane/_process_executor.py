@@ -104,22 +104,13 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
                 raise RuntimeError(_executor_ends.AT_EXIT)
             if self._shut:
                 raise RuntimeError(_executor_ends.AFTER_SHUTDOWN)
-            from . import _pickling, _processes, _shipping
+            from . import _processes
+            from ._process_tasks import process_tasks
 
             pool = _processes.own_pool(
                 self._max_workers, self._initializer, self._max_tasks, fork=self._fork, idle_after=self._idle_seconds
             )
-            tasks = _core.ProcessTasks(
-                pool=pool,
-                break_on_death=self._break,
-                trouble=_from_trouble,
-                rebuild=_rebuild,
-                broken=_broken,
-                unsendable=_unsendable,
-                ship=_shipping.ship,
-                rescue=_pickling.rescue,
-                main_names=None if self._fork else _pickling.MainNames(),
-            )
+            tasks = process_tasks(pool, "centimane._futures_faults", forked=self._fork, break_on_death=self._break)
             settler = threading.Thread(target=_settle, args=(tasks,), name="centimane-settler", daemon=True)
             _executor_ends.start(settler, tasks)
             self._pool, self._tasks, self._settler = pool, tasks, settler
@@ -326,27 +317,3 @@ def _settle(tasks: _core.ProcessTasks) -> None:
         tasks.settle()
     finally:
         _executor_ends.left()
-
-
-def _from_trouble(*account: Any) -> BaseException:
-    from . import _futures_faults
-
-    return _futures_faults.from_trouble(*account)
-
-
-def _rebuild(record: Any, task: int) -> BaseException:
-    from . import _futures_faults
-
-    return _futures_faults.rebuild(record, task)
-
-
-def _broken(text: str) -> BaseException:
-    from . import _futures_faults
-
-    return _futures_faults.broken(text)
-
-
-def _unsendable(error: BaseException) -> BaseException:
-    from . import _futures_faults
-
-    return _futures_faults.unsendable(error)

@@ -31,7 +31,7 @@ _pools: dict[tuple[int, bytes | None, int, str], tuple[_core.Pool, bytes]] = {}
 """By configuration; the one used last stands last."""
 _of_the_parent: list[_core.Pool] = []
 _tokens = itertools.count(1)
-_at_exit_registered = False
+_begun = False
 
 
 def _main_description() -> dict[str, Any]:
@@ -85,10 +85,16 @@ def _command(executable: str, cloud: bool) -> list[bytes]:
     return [os.fsencode(part) for part in [executable, *_interpreter_flags(), "-c", code]]
 
 
-def _warn_of_group_kill() -> None:
-    """A worker that takes too much memory would end this process too, and no outcome would tell of it."""
-    group = _core.group_killed_whole()
+def _begin() -> None:
+    """What comes before the first pool. Under no lock: a handler of the log may want a pool itself."""
+    global _begun
+    if _begun:
+        return
+    _begun = True
+    atexit.register(close_all)
+    group = "" if _nesting.depth else _core.group_killed_whole()
     if group:
+        # A worker that takes too much memory would end this process too, and no outcome would tell of it.
         import logging
 
         logging.getLogger("centimane").warning(
@@ -127,12 +133,6 @@ def _open(
         "nesting": _nesting.enter(workers),
         "authkey": authkey,
     }
-    global _at_exit_registered
-    if not _at_exit_registered:
-        _at_exit_registered = True
-        atexit.register(close_all)
-        if not _nesting.depth:
-            _warn_of_group_kill()
     return _core.Pool(
         workers=workers,
         max_tasks=max_tasks,
@@ -153,6 +153,7 @@ def warm_pool(
 
     Any thread. Cost: microseconds for a pool that is there; a new one's first process starts, nobody waits for it.
     """
+    _begin()
     limit = UNLIMITED if max_tasks is None else max_tasks
     key = (workers, init, limit, "zygote")
     state = _state.capture()
@@ -175,6 +176,7 @@ def forked_pool(
     """A pool of copies of this process, for one run, and the pickle by which its workers find ``function`` in what they inherited."""
     from . import _worker
 
+    _begin()
     token = next(_tokens)
     _worker.inherited[token] = function
     init = None
@@ -222,6 +224,7 @@ def own_pool(
     """A pool that its owner closes. fork: of copies of this process as it is now, else of clean ones. Idle workers leave after
     ``idle_after`` seconds; None: they stay.
     """
+    _begin()
     limit = UNLIMITED if max_tasks is None else max_tasks
     idle = FOR_EVER if idle_after is None else idle_after
     init = None

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <list>
 #include <mutex>
@@ -53,9 +54,11 @@ std::size_t workers_of(const pool_wish& wish) {
   return nesting() > 0 ? 1 : cpu_count();  // whoever nests has its processors taken by its siblings
 }
 
-/// A worker that takes too much memory would end the driver too, and no outcome would tell of it.
+/// A worker that takes too much memory would end the driver too, and no outcome would tell of it. Said once, by the
+/// driver, and under no lock: a handler of log() may want a pool itself.
 void warn_of_group_kill() {
-  if (nesting() > 0) return;  // the driver has said it
+  static std::atomic<bool> said = false;
+  if (nesting() > 0 || said.exchange(true)) return;
   const std::string group = platform::group_killed_whole();
   if (group.empty()) return;
   log(log_level::warning, "when memory runs out the kernel ends every process of " + group +
@@ -66,7 +69,7 @@ void warn_of_group_kill() {
 
 std::shared_ptr<pool> new_pool(const pool_wish& wish) {
   need_ancestor(false);
-  [[maybe_unused]] static const bool looked = (warn_of_group_kill(), true);
+  warn_of_group_kill();
   pool_rules rules;
   rules.workers = static_cast<std::uint32_t>(workers_of(wish));
   if (wish.max_tasks != 0) rules.max_tasks = wish.max_tasks;
@@ -77,6 +80,7 @@ std::shared_ptr<pool> new_pool(const pool_wish& wish) {
 }
 
 std::shared_ptr<pool> warm_pool(const pool_wish& wish) {
+  warn_of_group_kill();
   shelf& s = my_shelf();
   const std::size_t workers = workers_of(wish);
   std::vector<std::shared_ptr<pool>> surplus;  // closed outside the lock

@@ -1,4 +1,4 @@
-"""What test_crash_matrix.py has in tasks. Each new worker imports this, so it imports little itself."""
+"""What goes wrong in tasks, in every way. Each new worker imports this, so it imports little itself."""
 
 from __future__ import annotations
 

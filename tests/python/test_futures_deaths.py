@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from going_wrong import go_wrong, square
 
 from centimane import TaskTimeout, WorkerDied
 from centimane.futures import BrokenProcessPool, CancelledError, ProcessPoolExecutor
@@ -18,21 +17,6 @@ from centimane.futures import BrokenProcessPool, CancelledError, ProcessPoolExec
 def executor() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(2) as made:
         yield made
-
-
-def square(x: int) -> int:
-    return x * x
-
-
-def end(how: str) -> None:
-    if how == "exit":
-        os._exit(7)
-    if how == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if how == "crash":
-        import ctypes
-
-        ctypes.string_at(0)
 
 
 def say_and_sleep(path: str) -> None:
@@ -48,7 +32,7 @@ def until_begun(path: Path) -> None:
 @pytest.mark.parametrize("how", ["exit", "kill", "crash"])
 def test_a_death_fails_its_own_future_only(executor: ProcessPoolExecutor, how: str) -> None:
     before = [executor.submit(square, n) for n in range(50)]
-    victim = executor.submit(end, how)
+    victim = executor.submit(go_wrong, how)
     after = [executor.submit(square, n) for n in range(50)]
     error = victim.exception()
     assert isinstance(error, WorkerDied)
@@ -59,7 +43,7 @@ def test_a_death_fails_its_own_future_only(executor: ProcessPoolExecutor, how: s
 
 def test_all_breaks_where_it_is_asked_for() -> None:
     with ProcessPoolExecutor(1, on_worker_death="break") as executor:
-        victim = executor.submit(end, "exit")
+        victim = executor.submit(go_wrong, "exit")
         after = []
         try:
             after += [executor.submit(square, n) for n in range(50)]

@@ -117,3 +117,21 @@ def test_52_a_group_that_is_killed_as_a_whole_is_told_of_once(script: Script) ->
     assert told.stdout == "[3, 2, 1]\n" * 2, told.stderr
     assert told.stderr.count("/groups/pod") == 1, told.stderr
     assert "memory.oom.group" in told.stderr
+
+
+def test_52_who_hears_of_it_may_use_a_pool(script: Script) -> None:
+    told = script(
+        """
+        import logging
+        from centimane import _core, parallel_map
+
+        class Handler(logging.Handler):
+            def emit(self, record):
+                print(parallel_map(abs, [-1], executor="process", workers=1).values())
+
+        logging.getLogger("centimane").addHandler(Handler())
+        _core.group_killed_whole = lambda: "/groups/pod"
+        print(parallel_map(abs, [-2], executor="process", workers=1).values())
+        """
+    )
+    assert told.stdout == "[1]\n[2]\n", told.stderr

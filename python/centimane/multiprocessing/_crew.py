@@ -12,9 +12,10 @@ import os
 import signal
 import threading
 
-from .. import _chunks, _core, _pickling, _process_executor, _processes, _shipping
+from .. import _chunks, _core, _process_executor, _processes
 from .. import futures as _futures  # pyright: ignore[reportUnusedImport]  # noqa: F401  # tells the engine of Future
 from .._errors import PayloadError
+from .._process_tasks import process_tasks
 from ._callbacks import Caller
 
 TYPE_CHECKING = False
@@ -133,17 +134,7 @@ class ProcessCrew(Crew):
             pool = _processes.own_pool(workers, initializer, max_tasks, fork=True)
         self.workers = workers
         self.pool: _core.Pool | None = pool
-        self.tasks = _core.ProcessTasks(
-            pool=pool,
-            break_on_death=False,
-            trouble=_from_trouble,
-            rebuild=_rebuild,
-            broken=_broken,
-            unsendable=_unsendable,
-            ship=_shipping.ship,
-            rescue=_pickling.rescue,
-            main_names=None if fork else _pickling.MainNames(),
-        )
+        self.tasks = process_tasks(pool, "centimane.multiprocessing._faults", forked=bool(fork))
         self._settler = threading.Thread(target=self._settle, name="centimane-settler", daemon=True)
         _live.add(self)
         try:
@@ -291,30 +282,6 @@ def _not_started(failures: list[BaseException], _text: str) -> BaseException:
     error = StartFailed("a thread's initializer raised: the pool is of no use any more")
     error.__cause__ = failures[0] if failures else None
     return error
-
-
-def _from_trouble(*account: Any) -> BaseException:
-    from ._faults import from_trouble
-
-    return from_trouble(*account)
-
-
-def _rebuild(record: Any, task: int) -> BaseException:
-    from ._faults import rebuild
-
-    return rebuild(record, task)
-
-
-def _broken(text: str) -> BaseException:
-    from ._faults import broken
-
-    return broken(text)
-
-
-def _unsendable(error: BaseException) -> BaseException:
-    from ._faults import unsendable
-
-    return unsendable(error)
 
 
 def _at_exit() -> None:
