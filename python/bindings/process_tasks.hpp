@@ -116,7 +116,7 @@ class process_tasks final : public engine::payload,
   enum class stage : std::uint8_t { waiting, handed, ended };
   struct task {
     future_object* future = nullptr;  ///< owned; null once it has its outcome
-    PyObject* item = nullptr;         ///< owned: it is encoded only when it is handed over, with the GIL
+    PyObject* item = nullptr;         ///< owned: what is large is written only when it is handed over, with the GIL
     bool pickled = false;             ///< item is what encode_pickled() takes
     std::uint64_t definition = 0;
     nanos limit = policy::never;
