@@ -71,6 +71,15 @@ WORKLOADS: dict[str, Workload] = {
         "An item with on_result and on_progress, threads",
         (Limit("≤ 2 µs an item", 2, lambda values: values[OURS, "ints"], "µs"),),
     ),
+    "policies": Workload(
+        "An item with every policy on, threads",
+        (
+            Limit("≤ 2 µs an item", 2, lambda values: values[OURS, "map"], "µs"),
+            TimesBest(1, "map"),
+            TimesBest(1, "ordered stream"),
+            TimesBest(1, "map, checkpoint"),
+        ),
+    ),
     "latency": Workload(
         "One item, there and back",
         (

@@ -13,6 +13,7 @@
 #include "centimane/future.hpp"
 #include "centimane/init.hpp"
 #include "centimane/insights.hpp"
+#include "centimane/limiter.hpp"
 #include "centimane/log.hpp"
 #include "centimane/numbers.hpp"
 #include "centimane/options.hpp"

@@ -38,9 +38,9 @@ struct checkpoint {
   std::string function = {};  ///< a name in place of the function's type, for function pointers and std::function
 };
 
-/// Names items, for the checkpoint's rows and for item_result::key: a function from `const T&` to an integer or a
-/// string. Its parameter's type is written out (no `auto`). Called once an item, by the calling thread, when the item
-/// is read from the input.
+/// Names items, for the checkpoint's rows, item_result::key and failure::key: a function from `const T&` to an integer
+/// or a string. Its parameter's type is written out (no `auto`). Called once an item, by the calling thread, when the
+/// item is read from the input.
 class item_key {
   template <class F>
   struct parameter;

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace centimane::engine {
@@ -202,10 +203,22 @@ class any_error {
   std::exception_ptr error_;
 };
 
-/// One item that failed.
+/// One item that failed. Taken apart, as in `for (auto& [index, error] : failures())`, it is these two.
 struct failure {
   std::size_t index;  ///< of the item, in the input
   centimane::any_error error;
+  std::string key = {};  ///< what item_key said of the item, as text; empty without one, and for what was not looked at
+
+  template <std::size_t I>
+  [[nodiscard]] auto& get() noexcept {
+    if constexpr (I == 0) return (index);
+    if constexpr (I == 1) return (error);
+  }
+  template <std::size_t I>
+  [[nodiscard]] const auto& get() const noexcept {
+    if constexpr (I == 0) return (index);
+    if constexpr (I == 1) return (error);
+  }
 };
 
 /// Some items of a run failed, or the run was cut short; has them all.
@@ -263,3 +276,14 @@ requires(sizeof...(E) > 0 && (std::is_class_v<E> && ...)) inline constexpr error
 
 }  // namespace v0
 }  // namespace centimane
+
+template <>
+struct std::tuple_size<centimane::failure> : std::integral_constant<std::size_t, 2> {};
+template <>
+struct std::tuple_element<0, centimane::failure> {
+  using type = std::size_t;
+};
+template <>
+struct std::tuple_element<1, centimane::failure> {
+  using type = centimane::any_error;
+};

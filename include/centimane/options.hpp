@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -23,13 +24,18 @@
 #include "centimane/progress.hpp"
 #include "centimane/worker_init.hpp"
 
+namespace centimane::engine {
+class budget;
+}
+
 namespace centimane {
 inline namespace v0 {
 
 /// The unit of a rate.
 enum class per : std::uint8_t { second, minute, hour };
 
-/// At most so many starts of attempts in a span of time: in any one of them at most events + burst - 1.
+/// At most so many starts of attempts in a span of time: in any one of them at most events + burst - 1. Of one run; a
+/// `limiter` (limiter.hpp) is given in its place to several.
 struct rate_limit {
   /// Throws std::invalid_argument unless how_many is a positive, finite number and burst_size at least 1.
   template <class N>
@@ -43,7 +49,10 @@ struct rate_limit {
   count burst;
 
  private:
+  friend class limiter;
+  friend std::shared_ptr<engine::budget> budget_of(const rate_limit&);
   [[noreturn]] static void throw_bad();
+  std::shared_ptr<engine::budget> drawn_from_;  ///< a limiter's
 };
 
 /// Tries again what failed. Items that are given away (`T&&`, from owned ranges) are copied for each attempt on

@@ -143,18 +143,21 @@ nb::object names_in(const nb::bytes& pickle) {
 
 class limiter_handle {
  public:
-  limiter_handle(double between, std::uint64_t burst)
-      : limiter(std::make_shared<shared_limiter>(std::max<nanos>(1, from_seconds_up(between)), burst)) {}
+  /// shared: the path of a file, in the file system's own bytes; empty: none.
+  limiter_handle(nanos between, std::uint64_t burst, const nb::bytes& shared) {
+    checked([&] {
+      if (shared.size() == 0) {
+        limiter = std::make_shared<engine::budget>(between, burst);
+        return;
+      }
+      const std::string path(shared.c_str(), shared.size());
+      without_gil others;
+      limiter = std::make_shared<engine::budget>(between, burst, path);
+    });
+  }
   [[nodiscard]] double take() const { return static_cast<double>(limiter->take()) / 1e9; }
   void pause(double seconds) const { limiter->pause(from_seconds(seconds)); }
-  const std::shared_ptr<shared_limiter> limiter;
-
- private:
-  /// Rounded up: a token may come late, never early.
-  static nanos from_seconds_up(double seconds) {
-    const nanos down = from_seconds(seconds);
-    return down != policy::never && static_cast<double>(down) < seconds * 1e9 ? down + 1 : down;
-  }
+  std::shared_ptr<engine::budget> limiter;
 };
 
 class flag_handle {
@@ -343,7 +346,8 @@ NB_MODULE(_core, m) {
       .def("status", &pool_handle::status);
 
   nb::class_<limiter_handle>(m, "Limiter")
-      .def(nb::init<double, std::uint64_t>(), nb::kw_only(), nb::arg("between"), nb::arg("burst"))
+      .def(nb::init<nanos, std::uint64_t, const nb::bytes&>(), nb::kw_only(), nb::arg("between"), nb::arg("burst"),
+           nb::arg("shared"))
       .def("take", &limiter_handle::take)
       .def("pause", &limiter_handle::pause, nb::arg("seconds"));
   nb::class_<flag_handle>(m, "StopFlag")

@@ -11,34 +11,11 @@
 #include "object.hpp"
 #include "platform/clock.hpp"
 #include "policy/run.hpp"
+#include "run/budget.hpp"
 
 namespace centimane::python {
 
 using policy::nanos;
-
-/// One budget of starts for whoever holds it. Any thread, without the GIL too.
-class shared_limiter final : public policy::guard {
- public:
-  shared_limiter(nanos between, policy::index burst) : limit_(1, between, burst) {}
-  void lock() override { mutex_.lock(); }
-  void unlock() override { mutex_.unlock(); }
-
-  /// Takes a token: 0. None is there: how long until one is.
-  nanos take() {
-    const policy::guarded held(this);
-    const nanos now = platform::now();
-    return limit_.take_up_to(now, 1) == 1 ? 0 : std::max<nanos>(1, limit_.ready_at(now) - now);
-  }
-  void pause(nanos time) {
-    const policy::guarded held(this);
-    limit_.pause_until(policy::later(platform::now(), time));
-  }
-  [[nodiscard]] policy::limiter* limit() noexcept { return &limit_; }
-
- private:
-  std::mutex mutex_;
-  policy::limiter limit_;
-};
 
 /// Set once, for ever. Any thread, a signal handler too (Python runs those between its own steps, never in here).
 class stop_flag {
@@ -71,7 +48,7 @@ struct run_policies {
   nanos backoff = 0, max_delay = policy::never, max_server_wait = policy::never;
   bool jitter = true;
   std::optional<policy::index> max_errors;
-  std::shared_ptr<shared_limiter> limiter;
+  std::shared_ptr<engine::budget> limiter;
   std::shared_ptr<stop_flag> stop;
   ref judge;  ///< judge(error) -> None: not to be tried again; else the wait in seconds that the error asks for, or 0.0
 
@@ -83,10 +60,7 @@ struct run_policies {
     rules.jitter = jitter;
     rules.seed = static_cast<std::uint64_t>(platform::now());
     if (max_errors) rules.max_errors = *max_errors - 1;
-    if (limiter) {
-      rules.limit = limiter->limit();
-      rules.limit_guard = limiter.get();
-    }
+    rules.limit = limiter.get();
   }
   [[nodiscard]] bool stopped() const noexcept { return stop && stop->is_set(); }
 };

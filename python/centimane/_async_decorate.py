@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from . import _options
 from ._async import async_parallel_iter, async_parallel_map, async_parallel_starmap
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._result import ParallelResult
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -81,10 +82,12 @@ class AsyncParallelFunction(_Mapped[R], Generic[P, R]):
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> AsyncParallelFunction[P, R]: ...
     @overload
-    def __get__(self, instance: object, owner: type | None = None) -> AsyncParallelMethod[R]: ...
+    def __get__(
+        self: AsyncParallelFunction[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> AsyncParallelMethod[Q, R]: ...
     def __get__(
         self, instance: object, owner: type | None = None
-    ) -> AsyncParallelFunction[P, R] | AsyncParallelMethod[R]:
+    ) -> AsyncParallelFunction[P, R] | AsyncParallelMethod[..., R]:
         return self if instance is None else AsyncParallelMethod(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -119,7 +122,7 @@ class OffloadedFunction(AsyncParallelFunction[P, R]):
             ...
 
 
-class AsyncParallelMethod(_Mapped[R]):
+class AsyncParallelMethod(_Mapped[R], Generic[P, R]):
     """A decorated method of one object."""
 
     def __init__(self, of: AsyncParallelFunction[..., R], instance: object) -> None:
@@ -128,7 +131,7 @@ class AsyncParallelMethod(_Mapped[R]):
         self.__self__ = instance
         self.__wrapped__ = of.__wrapped__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self._bound(*args, **kwargs)
 
     def _function(self, options: dict[str, Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import functools
 import sys
 import types
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from . import _options
 from ._map import parallel_iter, parallel_map, parallel_starmap
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._result import ParallelResult
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -85,8 +86,10 @@ class ParallelFunction(_Mapped[R], Generic[P, R]):
     @overload
     def __get__(self, instance: None, owner: type | None = None) -> ParallelFunction[P, R]: ...
     @overload
-    def __get__(self, instance: object, owner: type | None = None) -> ParallelMethod[R]: ...
-    def __get__(self, instance: object, owner: type | None = None) -> ParallelFunction[P, R] | ParallelMethod[R]:
+    def __get__(
+        self: ParallelFunction[Concatenate[Any, Q], R], instance: object, owner: type | None = None
+    ) -> ParallelMethod[Q, R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> ParallelFunction[P, R] | ParallelMethod[..., R]:
         return self if instance is None else ParallelMethod(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -110,7 +113,7 @@ class UnaryParallelFunction(ParallelFunction[[T], R]):
         return super().stream(items, **options)
 
 
-class ParallelMethod(_Mapped[R]):
+class ParallelMethod(_Mapped[R], Generic[P, R]):
     """A decorated method of one object."""
 
     def __init__(self, of: ParallelFunction[..., R], instance: object) -> None:
@@ -119,7 +122,7 @@ class ParallelMethod(_Mapped[R]):
         self.__self__ = instance
         self.__wrapped__ = of.__wrapped__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._bound(*args, **kwargs)
 
     def _function(self, options: dict[str, Any]) -> Callable[..., R]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from _thread import RLock, allocate_lock
 from collections import deque
@@ -12,7 +13,7 @@ from ._policies import RateLimit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from typing import NoReturn
+    from typing import Any
 
 
 class _Waiting:
@@ -79,24 +80,42 @@ class Limiter:
 
     Args:
         rate_limit: a ``RateLimit``, or a number of starts a second.
+        shared: a file by which processes of this user and machine share the budget: all that name it draw from one, those of C++
+            programs too. It is made if it is not there (mode 0600), on a file system of this machine, no network's, and begun anew
+            after a restart of the machine. Nothing needs closing, and a process that is killed at any point holds nobody up. Delete it
+            only when nobody uses it. None: the limiter is this process's own.
 
     A run takes a token when an attempt starts. Who waits by ``wait`` or ``wait_async`` stands in one line, first come, first served, and
-    sleeps until the moment when there will be a token; runs take theirs beside it. A limiter belongs to its process and cannot be pickled.
+    sleeps until the moment when there will be a token; runs, and other processes, take theirs beside it: between them, who takes first
+    has it. A limiter belongs to its process and cannot be pickled, unless it is shared by a file: a copy draws from the same.
+
+    Raises:
+        TypeError: a bad argument.
+        ValueError: a rate that is not more than 0; a file that is not a limiter's, is for another rate, or that another user owns or may
+            write to.
+        OSError: the file cannot be opened or made.
 
     Thread safety: any thread, any event loop. Cost: a fraction of a microsecond a token.
     """
 
-    def __init__(self, rate_limit: RateLimit | float) -> None:
+    def __init__(self, rate_limit: RateLimit | float, *, shared: str | os.PathLike[str] | None = None) -> None:
         if not isinstance(rate_limit, RateLimit):
             rate_limit = RateLimit(rate_limit)
         self._rate_limit = rate_limit
-        self._core = _core.Limiter(between=rate_limit.between, burst=rate_limit.burst)
+        self._shared = None if shared is None else _file("shared", shared)
+        place = b"" if self._shared is None else os.fsencode(self._shared)
+        self._core = _core.Limiter(between=rate_limit.nanoseconds, burst=rate_limit.burst, shared=place)
         self._waiting = _Line()
 
     @property
     def rate_limit(self) -> RateLimit:
         """What it enforces."""
         return self._rate_limit
+
+    @property
+    def shared(self) -> str | None:
+        """The file by which processes share it, as a whole path; None: it is this process's own."""
+        return self._shared
 
     @property
     def core(self) -> _core.Limiter:
@@ -166,13 +185,28 @@ class Limiter:
         if length > 0:
             self._core.pause(length)
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            "a Limiter belongs to its process: give it to the run as rate_limit=, which draws from it for all workers"
-        )
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._shared is None:
+            raise TypeError(
+                "a Limiter belongs to its process: give it to the run as rate_limit=, which draws from it for all workers; or give it a "
+                "file that processes share (shared=)"
+            )
+        return _open, (self._rate_limit, self._shared)
 
     def __repr__(self) -> str:
-        return f"Limiter({self._rate_limit!r})"
+        return f"Limiter({self._rate_limit!r}{'' if self._shared is None else f', shared={self._shared!r}'})"
+
+
+def _file(name: str, value: object) -> str:
+    """A whole path: what it names does not change with the working directory, nor in another process."""
+    place = _check.path(name, value)
+    if not place or "\0" in place:
+        raise ValueError(f"{name} must be the path of a file, not {place!r}")
+    return os.path.abspath(place)
+
+
+def _open(rate_limit: RateLimit, shared: str) -> Limiter:
+    return Limiter(rate_limit, shared=shared)
 
 
 def limiter_of(rate_limit: Limiter | RateLimit | float | None) -> _core.Limiter | None:

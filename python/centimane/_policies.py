@@ -99,6 +99,11 @@ class RateLimit(FrozenValue):
         """The time between two tokens, in seconds."""
         return _SECONDS[self.per] / self.count
 
+    @property
+    def nanoseconds(self) -> int:
+        """The same as the engine counts it, rounded up: a token may come late, never early. Both faces reckon alike."""
+        return math.ceil(min(max(_SECONDS[self.per] * 1e9 / self.count, 1.0), 9e18))
+
 
 class Retry(FrozenValue):
     """Which failures are tried again, how often and when. Waiting for a retry holds no worker.

@@ -1,7 +1,6 @@
 #include "centimane/detail/carrier.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -12,9 +11,9 @@
 #include "face/events.hpp"
 #include "face/log.hpp"
 #include "face/pool_access.hpp"
+#include "face/rate.hpp"
 #include "face/warm_pools.hpp"
 #include "platform/clock.hpp"
-#include "policy/limiter.hpp"
 #include "run/driver.hpp"
 #include "thread/crew.hpp"
 
@@ -37,16 +36,7 @@ thread_pool& threads_for(std::size_t workers) {
   return *p;
 }
 
-std::optional<policy::limiter> limiter_of(const run_request& how) {
-  if (!how.rate_limit) return std::nullopt;
-  // events per unit as one event per (unit / events): fractional rates stay exact to the nanosecond.
-  const double seconds = how.rate_limit->unit == per::second ? 1 : how.rate_limit->unit == per::minute ? 60 : 3600;
-  const double between = std::min(std::ceil(seconds * 1e9 / how.rate_limit->events), 9e18);
-  return policy::limiter(1, static_cast<nanos>(std::max(between, 1.0)),
-                         static_cast<std::size_t>(how.rate_limit->burst));
-}
-
-policy::rules rules_of(const run_request& how, policy::limiter* limit) {
+policy::rules rules_of(const run_request& how, policy::tokens* limit) {
   policy::rules r;
   r.total = how.total;
   r.window = how.window != 0 ? how.window
@@ -74,7 +64,7 @@ policy::rules rules_of(const run_request& how, policy::limiter* limit) {
 }  // namespace
 
 struct carrier::parts {
-  std::optional<policy::limiter> limit;
+  std::shared_ptr<engine::budget> limit;  ///< null: none
   std::optional<engine::watch> eyes;
   std::unique_ptr<engine::port> where;
   std::optional<engine::driver> drive;
@@ -83,7 +73,7 @@ struct carrier::parts {
 
 carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_unique<parts>()) {
   parts& p = *parts_;
-  p.limit = limiter_of(how);
+  if (how.rate_limit) p.limit = budget_of(*how.rate_limit);
   if (how.insights || !how.trace.empty() || how.on_event) {
     engine::watch::wishes wishes;
     wishes.trace = how.trace;
@@ -100,13 +90,13 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
   if (in_order) {
     // A stream's consumer sees an item before the next is run.
     const bool each_alone =
-        p.limit.has_value() || how.chunk_size == 1 || how.stream || work.wants_each() || work.records();
+        p.limit != nullptr || how.chunk_size == 1 || how.stream || work.wants_each() || work.records();
     p.where = std::make_unique<engine::solo>(work, each_alone);
   } else if (how.executor.which() == executor::kind::thread) {
     auto* given = static_cast<thread_pool*>(how.executor.pool());
     thread_pool& pool = given != nullptr ? *given : threads_for(how.workers);
     // A value is recorded when it is there, not with its neighbours.
-    const bool each_alone = p.limit.has_value() || how.chunk_size == 1 || work.records();
+    const bool each_alone = p.limit != nullptr || how.chunk_size == 1 || work.records();
     auto crew = std::make_unique<engine::crew>(work, static_cast<std::uint32_t>(how.workers), each_alone, pool);
     // With a clock, a stop, a count of errors, a callback or a consumer to see to, the driver keeps its hands free.
     const bool nothing_to_watch = !each_alone && !how.stream && !work.wants_each() && !how.retry && !how.max_errors &&
@@ -129,7 +119,7 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
     p.on_processes = true;
     p.where = std::move(port);
   }
-  p.drive.emplace(work, *p.where, rules_of(how, p.limit ? &*p.limit : nullptr), work.records() ? &work : nullptr,
+  p.drive.emplace(work, *p.where, rules_of(how, p.limit.get()), work.records() ? &work : nullptr,
                   p.eyes ? &*p.eyes : nullptr);
   if (p.on_processes) {
     p.drive->listen([&work](const engine::word& what) { return work.tell_user([&] { hear(what); }); });

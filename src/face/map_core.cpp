@@ -9,10 +9,6 @@
 namespace centimane {
 inline namespace v0 {
 
-void rate_limit::throw_bad() {
-  throw std::invalid_argument("centimane: rate_limit needs a positive number of events and a burst of at least 1");
-}
-
 namespace detail {
 
 void check(run_request& how) {
@@ -198,7 +194,7 @@ std::vector<failure> map_core::take_failures(index known, index not_started, pol
   std::vector<failure> all;
   all.reserve(errors_.size() + static_cast<std::size_t>(not_started));
   const auto add = [&](index item, any_error error) {
-    all.push_back({static_cast<std::size_t>(item), std::move(error)});
+    all.push_back({static_cast<std::size_t>(item), std::move(error), std::string(key_of(item))});
   };
   const index begun = records() ? known : known - not_started;
   for (auto& [item, error] : errors_) {
@@ -234,8 +230,9 @@ void throw_group(std::size_t size, run_status status, const std::vector<failure>
   }
   constexpr std::size_t shown = 3;
   for (std::size_t i = 0; i < failures.size() && i < shown; ++i) {
-    text += "\n  item " + std::to_string(failures[i].index) + ": " + std::string(failures[i].error.type_name()) + ": " +
-            failures[i].error.what();
+    const std::string& key = failures[i].key;
+    text += "\n  item " + std::to_string(failures[i].index) + (key.empty() ? "" : " (" + key + ")") + ": " +
+            std::string(failures[i].error.type_name()) + ": " + failures[i].error.what();
   }
   if (failures.size() > shown) text += "\n  and " + std::to_string(failures.size() - shown) + " more";
   throw exception_group(std::move(text), failures);

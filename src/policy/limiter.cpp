@@ -21,20 +21,13 @@ nanos slack_of(nanos period, index burst) {
 
 }  // namespace
 
-limiter::limiter(index count, nanos per, index burst)
-    : period_(period_of(count, per)), slack_(slack_of(period_, burst)) {
+pace::pace(index count, nanos per, index burst) : period_(period_of(count, per)), slack_(slack_of(period_, burst)) {
   assert(count >= 1 && per >= 1 && burst >= 1);
-}
-
-index limiter::available(nanos now) const {
-  const nanos ahead = std::max(tat_, now) - now;
-  if (now < paused_ || ahead > slack_) return 0;
-  return static_cast<index>((slack_ - ahead) / period_ + 1);
 }
 
 void limiter::take(nanos now, index n) {
   assert(n <= available(now));
-  if (n > 0) tat_ = later(std::max(tat_, now), period_ * static_cast<nanos>(n));
+  if (n > 0) tat_ = pace_.taken(now, tat_, n);
 }
 
 index limiter::take_up_to(nanos now, index n) {

@@ -106,7 +106,6 @@ void run::halt(status why, bool hard) {
 
 void run::pause_limiter(nanos until) {
   if (rules_.limit == nullptr) return;
-  const guarded held(rules_.limit_guard);
   rules_.limit->pause_until(until);
 }
 
@@ -128,11 +127,11 @@ action run::next(nanos now, index room) {
   if (!again_.empty()) {
     if (again_.top().due > now) {
       until = std::min(until, again_.top().due);
-    } else if (tokens(now, std::min<index>(room, 1), until) == 1) {
+    } else if (take_tokens(now, std::min<index>(room, 1), until) == 1) {
       return start_retry();
     }
   }
-  if (const index n = tokens(now, startable(room), until); n > 0) return start_new(n);
+  if (const index n = take_tokens(now, startable(room), until); n > 0) return start_new(n);
   if (const index n = pull_size(); n > 0) {
     pulling_ = true;
     return {action::pull, 0, n};
@@ -261,9 +260,8 @@ void run::release_share(index n) {
 }
 
 /// Takes up to `wanted` tokens. If there is none, `until` becomes no later than the moment when there will be one.
-index run::tokens(nanos now, index wanted, nanos& until) {
+index run::take_tokens(nanos now, index wanted, nanos& until) {
   if (wanted == 0 || rules_.limit == nullptr) return wanted;
-  const guarded held(rules_.limit_guard);
   const index n = rules_.limit->take_up_to(now, wanted);
   if (n == 0) until = std::min(until, rules_.limit->ready_at(now));
   return n;

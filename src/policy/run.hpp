@@ -41,8 +41,7 @@ struct rules {
   bool jitter = true;          ///< spreads the waits, by `seed`
   std::uint64_t seed = 0;
   std::optional<index> max_errors = {};  ///< one failed item more aborts the run
-  limiter* limit = nullptr;              ///< a token is spent at a start: the driver must offer only FREE hands as room
-  guard* limit_guard = nullptr;          ///< held around each use of `limit`, if others use it too
+  tokens* limit = nullptr;               ///< a token is spent at a start: the driver must offer only FREE hands as room
   nanos max_server_wait = never;         ///< the longest wait that a server's word is followed for
 };
 
@@ -157,7 +156,7 @@ class run {
   void halt(status why, bool hard);
   void pause_limiter(nanos until);
   void admit_recorded();
-  index tokens(nanos now, index wanted, nanos& until);
+  index take_tokens(nanos now, index wanted, nanos& until);
   stretch take_emit();
   action next_halted();
   action start_retry();

@@ -213,7 +213,7 @@ void pool_core::heard(const place& p, control_message& what) {
   said.kind = static_cast<std::uint8_t>(head.kind);
   said.item = head.item;
   said.worker = p.end.worker;
-  said.pid = p.pid;
+  said.pid = p.own_pid;
   said.text = body.subspan(sizeof head);
   if (said.kind == 0 && said.text.size() != sizeof(std::uint64_t)) return;
   owner->second->in.heard(said);

@@ -101,7 +101,8 @@ class pool_core final : public watched {
     std::unique_ptr<channel> ring;
     control_socket control;
     platform::fd pidfd;
-    std::int64_t pid = 0;
+    std::int64_t pid = 0;           ///< as the zygote tells it
+    std::int64_t own_pid = 0;       ///< as it tells itself with `ready`, which may be read before
     nanos forked_at = 0;            ///< when it was asked for
     bool up = false;                ///< it said ready
     bool dead = false;              ///< its pidfd told so; its exit status may be on the way

@@ -239,7 +239,7 @@ void pool_core::hear_worker(std::uint32_t w, nanos at) {
           fleet_.ready(w, at);
           happening started{happening::worker_started};
           started.from = p.forked_at;
-          started.pid = static_cast<std::int64_t>(heard->id);
+          started.pid = p.own_pid = static_cast<std::int64_t>(heard->id);
           notice(started, p);
         }
         break;

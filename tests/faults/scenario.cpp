@@ -17,6 +17,8 @@
 #include <set>
 #include <thread>
 
+#include "both_faces.hpp"
+
 namespace cm = centimane;
 using nlohmann::json;
 using namespace std::chrono_literals;
@@ -407,6 +409,7 @@ void finish(const json& plan) {
 
 int main(int argc, char** argv) {
   const json plan = json::parse(argv[1]);
+  if (plan.contains("both_faces")) return both_faces(plan);
   report = plan.value("report", 1);
   prepare(plan);
   try {

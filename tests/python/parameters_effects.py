@@ -51,6 +51,13 @@ def limiter_rate(_: Path) -> None:
     assert Limiter(RateLimit(1, "hour")).rate_limit == RateLimit(1, "hour")
 
 
+def limiter_shared(folder: Path) -> None:
+    one, other = (Limiter(RateLimit(1, "hour", burst=2), shared=folder / "limit") for _ in range(2))
+    assert tokens_now(one) == 2
+    assert tokens_now(other) == 0
+    assert tokens_now(Limiter(RateLimit(1, "hour", burst=2))) == 2
+
+
 def limiter_timeout(_: Path) -> None:
     limiter = Limiter(RateLimit(1, "hour"))
     assert limiter.wait()

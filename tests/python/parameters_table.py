@@ -21,6 +21,7 @@ from parameters_effects import (
     info_path,
     limiter_pause,
     limiter_rate,
+    limiter_shared,
     limiter_timeout,
     map_buffersize,
     map_chunksize,
@@ -184,6 +185,19 @@ PARAMETERS = (
     ),
     Parameter(
         "Limiter", "rate_limit", NO_DEFAULT, limiter_rate, (("5", TypeError, "RateLimit count must be a number"),)
+    ),
+    Parameter(
+        "Limiter",
+        "shared",
+        None,
+        limiter_shared,
+        (
+            (5, TypeError, "shared must be a path, not int"),
+            (b"limit", TypeError, "shared must be a path, not bytes"),
+            ("", ValueError, "shared must be the path of a file, not ''"),
+            ("a\0b", ValueError, "shared must be the path of a file"),
+            ("/", ValueError, "is no plain file"),
+        ),
     ),
     Parameter("Limiter.wait", "timeout", None, limiter_timeout, seconds_for("timeout")),
     Parameter("Limiter.pause", "seconds", NO_DEFAULT, limiter_pause, seconds_for("seconds")),

@@ -177,7 +177,7 @@ def refuses(row: Parameter, value: object) -> Any:
     owner, _, method = row.owner.partition(".")
     kind: Any = getattr(centimane, owner, None) or getattr(futures, owner)
     if not method:
-        needed = {"count": 1} if owner == "RateLimit" else {}
+        needed = {"RateLimit": {"count": 1}, "Limiter": {"rate_limit": 1}}.get(owner, {})
         return kind(**{**needed, row.name: value})
     if owner == "Retry":
         return kind.for_http(**{"on": OSError, row.name: value})

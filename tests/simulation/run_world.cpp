@@ -66,27 +66,21 @@ void run_world::throw_limiter() {
   model_.tokens().reset(count, per, burst);
   rules_.limit = &*limiter_;
   shared_ = dice_.one_in(2);
-  if (shared_) rules_.limit_guard = this;
+  if (shared_) rules_.limit = this;
   pushes_back_ = dice_.one_in(4);
   if (pushes_back_) fault_ = 2;
 }
 
-void run_world::lock() {
-  CHECK(!locked_);
-  locked_ = true;
-  ++locks_;
-  meter& tokens = model_.tokens();
-  if (dice_.one_in(6) && tokens.available(now_) > 0) {
-    seen_.met(met_in_run::token_stolen_at_the_lock);
-    const index n = 1 + dice_(tokens.available(now_));
+index run_world::take_up_to(nanos now, index wanted) {
+  CHECK(now == now_);
+  meter& given = model_.tokens();
+  if (dice_.one_in(6) && given.available(now_) > 0) {
+    seen_.met(met_in_run::token_stolen);
+    const index n = 1 + dice_(given.available(now_));
     CHECK(limiter_->take_up_to(now_, n) == n);
-    tokens.take(now_, n);
+    given.take(now_, n);
   }
-}
-
-void run_world::unlock() {
-  CHECK(locked_);
-  locked_ = false;
+  return limiter_->take_up_to(now, wanted);
 }
 
 /// What the checkpoint knows of the items from `first` on.
@@ -123,10 +117,7 @@ void run_world::history(std::uint64_t seed) {
     CHECK(step < endless);
     const index room = offer();
     model_.looks(now_, m);
-    const std::uint64_t locks = locks_;
     const action a = m.next(now_, room);
-    CHECK(!locked_);
-    CHECK(a.what != action::start || !shared_ || locks_ > locks);
     if (carry_out(a, room, m)) return after_finish(a, m);
   }
 }

@@ -10,7 +10,7 @@
 namespace simulation {
 
 /// Lives over many histories, so that the memory of one serves the next.
-class run_world final : public centimane::policy::guard {
+class run_world final : public centimane::policy::tokens {
  public:
   run_world() : model_(seen_) {}
 
@@ -18,9 +18,10 @@ class run_world final : public centimane::policy::guard {
   void history(std::uint64_t seed);
   [[nodiscard]] const coverage<met_in_run>& seen() const { return seen_; }
 
-  // The lock of a shared limiter: whoever asks for it may find that another run has just been there.
-  void lock() override;
-  void unlock() override;
+  // A limiter that another run draws from as well: it may have been there just before.
+  index take_up_to(nanos now, index n) override;
+  [[nodiscard]] nanos ready_at(nanos now) const override { return limiter_->ready_at(now); }
+  void pause_until(nanos t) override { limiter_->pause_until(t); }
 
  private:
   struct task {
@@ -59,9 +60,7 @@ class run_world final : public centimane::policy::guard {
   nanos now_ = 0;
   index source_left_ = 0, asked_ = 0, hands_there_ = 1;
   std::uint64_t fault_ = 8, item_bytes_ = 0, slowness_ = 0, checkpoint_ = 0;
-  bool uneven_ = false, source_breaks_ = false, shared_ = false, pushes_back_ = false, locked_ = false,
-       restless_ = false;
-  std::uint64_t locks_ = 0;
+  bool uneven_ = false, source_breaks_ = false, shared_ = false, pushes_back_ = false, restless_ = false;
 };
 
 }  // namespace simulation

@@ -492,7 +492,8 @@ std::vector<std::string> members_of(const std::string& header, const std::string
     std::smatch member;
     const bool plain = statement.find("operator") == std::string::npos && statement.find("static") == std::string::npos;
     static const std::regex declares(R"(^\s*(?:[\w:]+(?:<.*>)?)\s+(\w+)\s*(?:=.*|\{.*)?;)");
-    if (plain && std::regex_search(statement, member, declares)) members.push_back(member[1]);
+    const bool named = plain && std::regex_search(statement, member, declares);
+    if (named && !member[1].str().ends_with('_')) members.push_back(member[1]);  // that would be a private one
     statement.clear();
   }
   return members;
