@@ -56,7 +56,7 @@ struct rate_limit {
 };
 
 /// Tries again what failed. Items that are given away (`T&&`, from owned ranges) are copied for each attempt on
-/// threads.
+/// threads. What retry_if or wait_from throws becomes the item's error.
 struct retry {
   count attempts = 3;                              ///< tries in all, the first included; at least 1
   time_span backoff = std::chrono::nanoseconds{};  ///< before the second attempt; doubles with each further one

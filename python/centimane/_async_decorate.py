@@ -11,14 +11,13 @@ from ._async import async_parallel_iter, async_parallel_map, async_parallel_star
 from ._decorate import stands_in_its_module
 
 if TYPE_CHECKING:
-    from typing import Literal, Unpack
+    from typing import Literal, Self, Unpack
 
     from ._async_iterator import AsyncParallelIterator
     from ._options import AsyncDefaults, AsyncMapOptions, AsyncStreamOptions
     from ._result import ParallelResult
 
 P = ParamSpec("P")
-Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -79,15 +78,12 @@ class AsyncParallelFunction(_Mapped[R], Generic[P, R]):
         by_name = options.get("executor") == "process" and stands_in_its_module(self)
         return self if by_name else self.__wrapped__
 
+    # Type checkers come by here for static methods too, so what an object answers may be either: its arguments are not known.
     @overload
-    def __get__(self, instance: None, owner: type | None = None) -> AsyncParallelFunction[P, R]: ...
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
     @overload
-    def __get__(
-        self: AsyncParallelFunction[Concatenate[Any, Q], R], instance: object, owner: type | None = None
-    ) -> AsyncParallelMethod[Q, R]: ...
-    def __get__(
-        self, instance: object, owner: type | None = None
-    ) -> AsyncParallelFunction[P, R] | AsyncParallelMethod[..., R]:
+    def __get__(self, instance: object, owner: type | None = None) -> AsyncParallelMethod[R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Self | AsyncParallelMethod[R]:
         return self if instance is None else AsyncParallelMethod(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -99,8 +95,8 @@ class AsyncParallelFunction(_Mapped[R], Generic[P, R]):
         return f"<async parallel {self.__wrapped__!r}>"
 
 
-class UnaryAsyncParallelFunction(AsyncParallelFunction[[T], R]):
-    """The same for functions of one parameter, whose items' type is known to type checkers."""
+class UnaryAsyncParallelFunction(AsyncParallelFunction[Concatenate[T, P], R], Generic[T, P, R]):
+    """The same as type checkers see it: the first parameter's type is that of the items."""
 
     async def map(self, items: Iterable[T] | AsyncIterable[T], **options: Unpack[AsyncMapOptions]) -> ParallelResult[R]:
         """``async_parallel_map`` of this function over the items."""
@@ -122,7 +118,7 @@ class OffloadedFunction(AsyncParallelFunction[P, R]):
             ...
 
 
-class AsyncParallelMethod(_Mapped[R], Generic[P, R]):
+class AsyncParallelMethod(_Mapped[R]):
     """A decorated method of one object."""
 
     def __init__(self, of: AsyncParallelFunction[..., R], instance: object) -> None:
@@ -131,7 +127,7 @@ class AsyncParallelMethod(_Mapped[R], Generic[P, R]):
         self.__self__ = instance
         self.__wrapped__ = of.__wrapped__
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[R]:
         return self._bound(*args, **kwargs)
 
     def _function(self, options: dict[str, Any]) -> Callable[..., Any]:
@@ -142,7 +138,7 @@ class AsyncParallelMethod(_Mapped[R], Generic[P, R]):
 
 
 @overload
-def async_parallel(function: Callable[[T], Awaitable[R]], /) -> UnaryAsyncParallelFunction[T, R]: ...
+def async_parallel(function: Callable[Concatenate[T, P], Awaitable[R]], /) -> UnaryAsyncParallelFunction[T, P, R]: ...
 @overload
 def async_parallel(function: Callable[P, Awaitable[R]], /) -> AsyncParallelFunction[P, R]: ...
 @overload
@@ -186,7 +182,7 @@ class _Decorator:
         self._defaults = defaults
 
     @overload
-    def __call__(self, function: Callable[[T], Awaitable[R]]) -> UnaryAsyncParallelFunction[T, R]: ...
+    def __call__(self, function: Callable[Concatenate[T, P], Awaitable[R]]) -> UnaryAsyncParallelFunction[T, P, R]: ...
     @overload
     def __call__(self, function: Callable[P, Awaitable[R]]) -> AsyncParallelFunction[P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> AsyncParallelFunction[..., Any]:

@@ -12,14 +12,13 @@ from . import _options
 from ._map import parallel_iter, parallel_map, parallel_starmap
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from typing import Self, Unpack
 
     from ._iterator import ParallelIterator
     from ._options import Defaults, MapOptions, StreamOptions
     from ._result import ParallelResult
 
 P = ParamSpec("P")
-Q = ParamSpec("Q")
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -83,13 +82,12 @@ class ParallelFunction(_Mapped[R], Generic[P, R]):
         by_name = options.get("executor") == "process" and stands_in_its_module(self)
         return self if by_name else self.__wrapped__
 
+    # Type checkers come by here for static methods too, so what an object answers may be either: its arguments are not known.
     @overload
-    def __get__(self, instance: None, owner: type | None = None) -> ParallelFunction[P, R]: ...
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
     @overload
-    def __get__(
-        self: ParallelFunction[Concatenate[Any, Q], R], instance: object, owner: type | None = None
-    ) -> ParallelMethod[Q, R]: ...
-    def __get__(self, instance: object, owner: type | None = None) -> ParallelFunction[P, R] | ParallelMethod[..., R]:
+    def __get__(self, instance: object, owner: type | None = None) -> ParallelMethod[R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Self | ParallelMethod[R]:
         return self if instance is None else ParallelMethod(self, instance)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -101,8 +99,8 @@ class ParallelFunction(_Mapped[R], Generic[P, R]):
         return f"<parallel {self.__wrapped__!r}>"
 
 
-class UnaryParallelFunction(ParallelFunction[[T], R]):
-    """The same for functions of one parameter, whose items' type is known to type checkers."""
+class UnaryParallelFunction(ParallelFunction[Concatenate[T, P], R], Generic[T, P, R]):
+    """The same as type checkers see it: the first parameter's type is that of the items."""
 
     def map(self, items: Iterable[T], **options: Unpack[MapOptions]) -> ParallelResult[R]:
         """``parallel_map`` of this function over the items."""
@@ -113,7 +111,7 @@ class UnaryParallelFunction(ParallelFunction[[T], R]):
         return super().stream(items, **options)
 
 
-class ParallelMethod(_Mapped[R], Generic[P, R]):
+class ParallelMethod(_Mapped[R]):
     """A decorated method of one object."""
 
     def __init__(self, of: ParallelFunction[..., R], instance: object) -> None:
@@ -122,7 +120,7 @@ class ParallelMethod(_Mapped[R], Generic[P, R]):
         self.__self__ = instance
         self.__wrapped__ = of.__wrapped__
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: Any, **kwargs: Any) -> R:
         return self._bound(*args, **kwargs)
 
     def _function(self, options: dict[str, Any]) -> Callable[..., R]:
@@ -137,7 +135,7 @@ class ParallelMethod(_Mapped[R], Generic[P, R]):
 
 
 @overload
-def parallel(function: Callable[[T], R], /) -> UnaryParallelFunction[T, R]: ...
+def parallel(function: Callable[Concatenate[T, P], R], /) -> UnaryParallelFunction[T, P, R]: ...
 @overload
 def parallel(function: Callable[P, R], /) -> ParallelFunction[P, R]: ...
 @overload
@@ -176,7 +174,7 @@ class _Decorator:
         self._defaults = defaults
 
     @overload
-    def __call__(self, function: Callable[[T], R]) -> UnaryParallelFunction[T, R]: ...
+    def __call__(self, function: Callable[Concatenate[T, P], R]) -> UnaryParallelFunction[T, P, R]: ...
     @overload
     def __call__(self, function: Callable[P, R]) -> ParallelFunction[P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> ParallelFunction[..., Any]:

@@ -62,7 +62,8 @@ map_core::map_core(const run_request& how)
 
 map_core::~map_core() = default;
 
-verdict map_core::judge(const std::exception_ptr& e, bool named) const {
+/// What the user's predicates throw takes the place of the error.
+verdict map_core::judge(std::exception_ptr& e, bool named) const {
   verdict v;
   v.ok = false;
   v.retryable = named;
@@ -74,7 +75,8 @@ verdict map_core::judge(const std::exception_ptr& e, bool named) const {
       if (auto wait = wait_from_(error)) v.server_wait = wait->infinite() ? policy::never : wait->get().count();
     }
   } catch (...) {
-    v.retryable = false;  // who cannot say yes, says no; the item keeps its own error
+    v.retryable = false;
+    e = std::current_exception();
   }
   return v;
 }

@@ -109,7 +109,7 @@ class map_core : public engine::payload, public engine::recorder {
   std::vector<index> restored_;           ///< what the checkpoint had of the items that have come
 
  private:
-  verdict judge(const std::exception_ptr& e, bool named) const;
+  verdict judge(std::exception_ptr& e, bool named) const;
   void tell_progress();
   [[nodiscard]] bool killed_so_far(index item, std::uint32_t attempt) const;
   [[nodiscard]] std::exception_ptr cut_short(policy::status how) const;

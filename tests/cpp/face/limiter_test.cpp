@@ -108,6 +108,23 @@ TEST(limiter, of_a_file_is_one_for_all_who_name_it) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(failures, what_a_predicate_throws_is_the_items_error) {
+  for (const auto& where : {cm::sequential, cm::thread, cm::process}) {
+    const auto ended_in = [&](cm::retry again) {
+      again.attempts = 3;
+      const auto result = cm::parallel_map([](int) -> int { throw std::runtime_error("the task's"); },
+                                           std::vector<int>{1}, {.executor = where, .workers = 2, .retry = again});
+      return std::string(result.failures().at(0).error.what());
+    };
+    EXPECT_EQ(ended_in({.retry_if = [](const cm::any_error&) -> bool { throw std::runtime_error("retry_if's"); }}),
+              "retry_if's");
+    EXPECT_EQ(ended_in({.wait_from = [](const cm::any_error&) -> std::optional<cm::time_span> {
+                throw std::runtime_error("wait_from's");
+              }}),
+              "wait_from's");
+  }
+}
+
 TEST(failures, carry_index_and_key) {
   const std::vector<std::string> items{"a", "b", "c"};
   const cm::options how{.executor = cm::sequential, .item_key = [](const std::string& s) { return s + s; }};
