@@ -28,7 +28,9 @@ Flags = tuple[str, ...]
 
 
 def flags_of(entry: dict[str, str]) -> Flags:
-    """The compiler and its flags, without the launcher before it, the source, the object and the dependencies."""
+    """The compiler and its flags, without the launcher before it, the source, the object, the dependencies and what is compiled
+    beforehand: clang cannot read gcc's, and a source has to stand without it.
+    """
     words = shlex.split(entry["command"])
     while words and Path(words[0]).name == "ccache":
         words.pop(0)
@@ -36,9 +38,9 @@ def flags_of(entry: dict[str, str]) -> Flags:
     for word in words:
         if skip or word in ("-c", entry["file"]):
             skip = False
-        elif word in ("-o", "-MF", "-MT", "-MQ"):
+        elif word in ("-o", "-MF", "-MT", "-MQ", "-include"):
             skip = True
-        elif word not in ("-MD", "-MMD"):
+        elif word not in ("-MD", "-MMD", "-Winvalid-pch"):
             kept.append(word)
     return tuple(kept)
 

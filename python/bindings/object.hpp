@@ -1,7 +1,6 @@
 // Small helpers over the raw C API, for what runs once an item: an owned reference, the error indicator as an object,
 // the GIL. Everything here needs the GIL except where it says otherwise.
 #pragma once
-#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <cxxabi.h>
 #include <unistd.h>
