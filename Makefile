@@ -27,6 +27,9 @@ export CCACHE_SLOPPINESS := pch_defines,time_macros
 # The compiler's name is: CMake would say c++, and Python's build g++, and each would compile the library anew. So all say the same (make's
 # own default, g++, unless the environment names another).
 export CXX
+# Each worker of each test is an interpreter that loads the package and the test's module: without their compiled form that is most of what
+# the tests compute. Images for containers like to turn it off; empty turns it on.
+export PYTHONDONTWRITEBYTECODE :=
 # Where Python tests find C++ programs: examples of the guides are linked with this build, faults are played by its scenario program.
 built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/faults/centimane_scenario
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
