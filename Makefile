@@ -106,7 +106,8 @@ conformance: packages-test  ## CPython's own tests of concurrent.futures and of 
 	$(setup) venv $(venv)-3.13 "$$found" test; \
 	$(setup) package $(venv)-3.13 dev; \
 	status=0; \
-	for tests in futures pool; do $(guard) 2400 $(venv)-3.13/bin/python tests/conformance/$$tests.py || status=1; done; \
+	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/futures.py --processes $$((2 * $(JOBS))) || status=1; \
+	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/pool.py || status=1; \
 	exit $$status
 
 asan: packages-test  ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
