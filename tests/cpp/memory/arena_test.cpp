@@ -259,7 +259,8 @@ TEST_F(arena_of_a_pool, keeps_only_so_much_warm) {
   a->on_release([] {});
   worker w(*a);
   std::vector<annexed> views;
-  for (int k = 0; k < 40; ++k) views.push_back(*w.result(pattern(12 << 20)));
+  const auto bytes = pattern(12 << 20);
+  for (int k = 0; k < 40; ++k) views.push_back(*w.result(bytes));
   views.clear();
   EXPECT_LE(a->count().idle, std::uint64_t{256} << 20);
   EXPECT_GT(a->count().idle, 0U);
