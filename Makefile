@@ -27,15 +27,15 @@ export CCACHE_SLOPPINESS := pch_defines,time_macros
 # The compiler's name is: CMake would say c++, and Python's build g++, and each would compile the library anew. So all say the same (make's
 # own default, g++, unless the environment names another).
 export CXX
-# Each worker of each test is an interpreter that loads the package and the test's module: without their compiled form that is most of what
-# the tests compute. Images for containers like to turn it off; empty turns it on.
+# Each test with processes starts interpreters that load the package and the test's module: without their compiled form that is a fifth of
+# what it computes. Images for containers like to turn it off; empty turns it on.
 export PYTHONDONTWRITEBYTECODE :=
 # Where Python tests find C++ programs: examples of the guides are linked with this build, faults are played by its scenario program.
 built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/faults/centimane_scenario
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
 guard := timeout --kill-after=20
 
-.PHONY: help conformance demo demo-resilience test test-cpp test-python test-pythons lint format asan tsan clang model simulate bench bench-quick bench-report bench-programs clean \
+.PHONY: help conformance demo demo-resilience test test-cpp test-python test-pythons lint format asan asan-built tsan tsan-built clang model simulate bench bench-quick bench-report bench-programs clean \
         packages-build packages-test packages-lint environment package package-release
 
 help:  ## this list
@@ -110,14 +110,14 @@ conformance: packages-test  ## CPython's own tests of concurrent.futures and of 
 	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/pool.py || status=1; \
 	exit $$status
 
-asan: packages-test  ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	cmake --preset asan --log-level=WARNING >/dev/null
-	cmake --build --preset asan -j $(JOBS)
+asan-built tsan-built: %-built: packages-test
+	cmake --preset $* --log-level=WARNING >/dev/null
+	cmake --build --preset $* -j $(JOBS)
+
+asan: asan-built  ## the C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(guard) 2400 ctest --preset asan -j $(JOBS)
 
-tsan: packages-test  ## the C++ tests under ThreadSanitizer
-	cmake --preset tsan --log-level=WARNING >/dev/null
-	cmake --build --preset tsan -j $(JOBS)
+tsan: tsan-built  ## the C++ tests under ThreadSanitizer
 	$(guard) 2400 tools/tsan.sh ctest --preset tsan -j $(JOBS)
 
 model: packages-test  ## the channel's model, and whether it would notice: each rule and order broken in turn, ten minutes
