@@ -17,8 +17,8 @@ from .scene import Scene
 
 SOURCE = Path(__file__).parents[2] / "src"
 NAMES = re.compile(r'CENTIMANE_FAULT(_ERRNO)?\("([a-z_.]+)"')
-#: Points that the driver itself passes: an action there is done to the test's own side.
-DRIVER = ("message.", "pidfd.", "memfd.", "descriptors.", "mapping.")
+#: Points that the driver itself passes: an action there is done to the test's own side. A limiter's file has its own tests.
+DRIVER = ("message.", "pidfd.", "memfd.", "descriptors.", "mapping.", "common_file.", "budget.")
 COUNT = 24
 
 

@@ -111,7 +111,9 @@ def test_who_is_killed_anywhere_holds_nobody_up(tmp_path: Path, face: str, point
 def test_a_stopped_process_holds_nobody_up(tmp_path: Path) -> None:
     plan = {"file": str(tmp_path / "limit"), "count": 1e6, "burst": 1, "tokens": 100}
     stopped = program("python", plan, {"CENTIMANE_FAULT_POINT": "budget.take:7:stop"})
-    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
+    seen = os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    assert seen is not None
+    assert seen.si_code == os.CLD_STOPPED  # fault points are compiled into test builds alone
     Limiter(1e6, shared=tmp_path / "limit").wait()
     stopped.send_signal(signal.SIGCONT)
     assert len(answer(stopped)["value"]) == 100
