@@ -302,15 +302,16 @@ class worker final : public phase_marker {
 
   /// Nothing to do: the moment for what is not urgent. False: leave.
   bool rest() {
-    flush_output();
-    face_.idle();
-    if (!limits_.restored()) end_.want_recycle();
     if (!control_.intact()) return false;
     control_.flush();
     bool gone = false;
     while (std::optional<control_message> got = control_.receive(gone)) take(std::move(*got));
     if (gone) return false;
     give_back();
+    flush_output();
+    // Behind the messages: with them the face may have taken what threads of tasks wait for, the GIL above all.
+    face_.idle();
+    if (!limits_.restored()) end_.want_recycle();
     follow_parent(parent_);
     CENTIMANE_FAULT("worker.before_sleep");
     return true;

@@ -154,7 +154,8 @@ class servant {
                       phase_marker& mark) = 0;
   /// The task's value, written already, could not be taken: there is no memory for it. Writes the error in its place.
   virtual verdict not_sent(std::exception_ptr why, writer& out);
-  /// No task is there: a moment to restore what tasks left changed (directory, umask, handlers).
+  /// No task is there: a moment to restore what tasks left changed (directory, umask, handlers). The last call before
+  /// the worker sleeps: what a face holds while it works is let go here, since threads of tasks may wait for it.
   virtual void idle() {}
   /// Orderly end: run exit hooks, flush. Must return within a second.
   virtual void tear_down() {}

@@ -1,6 +1,7 @@
 #include "process/worker.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <set>
 #include <stdexcept>
@@ -8,6 +9,7 @@
 
 #include "memory/arena.hpp"
 #include "platform/fault.hpp"
+#include "platform/mapping.hpp"
 #include "process/bell.hpp"
 #include "process/channel.hpp"
 #include "process/freight.hpp"
@@ -53,14 +55,42 @@ __attribute__((noinline)) int overflow(int n) {
 [[noreturn]] void far_away() { throw std::out_of_range("far away"); }
 void raise_out_of_range() noexcept { far_away(); }
 
+/// What a worker does, in the order in which it does it; for those that are forked from now on.
+class diary {
+ public:
+  diary() { shared = reinterpret_cast<std::atomic<char>*>(page_.data()); }
+  ~diary() { shared = nullptr; }
+  diary(const diary&) = delete;
+  diary& operator=(const diary&) = delete;
+  static void write(char what) {
+    if (shared == nullptr) return;
+    std::size_t n = 0;
+    while (shared[n].load() != 0) ++n;
+    shared[n].store(what);
+  }
+  [[nodiscard]] static std::string text() {
+    std::string all;
+    for (std::size_t n = 0; shared[n].load() != 0; ++n) all += shared[n].load();
+    return all;
+  }
+
+ private:
+  static inline std::atomic<char>* shared = nullptr;
+  platform::mapping page_ = platform::mapping::shared_with_children(4096);
+};
+
 class test_servant final : public servant {
  public:
+  void idle() override { diary::write('i'); }
   void set_up(reader how) override {
     const std::string text = string_of(how);
     if (text == "fail") throw std::runtime_error("set-up says no");
     if (text == "exit") _exit(7);
   }
-  void define(std::uint64_t, reader blob) override { last_ = string_of(blob); }
+  void define(std::uint64_t, reader blob) override {
+    diary::write('d');
+    last_ = string_of(blob);
+  }
   void forget(std::uint64_t) override { last_ = "forgotten"; }
   verdict run(std::uint64_t definition, std::uint32_t, reader item, writer& out, phase_marker& mark) override {
     const auto body = item.rest();
@@ -316,6 +346,21 @@ std::vector<std::byte> pattern(std::size_t n) {
   std::vector<std::byte> all(n);
   for (std::size_t i = 0; i < n; ++i) all[i] = static_cast<std::byte>(i * 13);
   return all;
+}
+
+TEST(worker, is_idle_after_what_it_hears_at_rest) {
+  const diary events;
+  shop it;
+  ASSERT_TRUE(it.ready());
+  it.append(defined, "");
+  it.control_end.post(control::define, 1, text_body("not needed by the task"));
+  ASSERT_TRUE(it.control_end.flush());
+  it.ring.publish();
+  EXPECT_EQ(it.receive().text(), "nothing");
+  // A face lets its locks go in idle(): a message read behind it could take them again, and keep them for a night.
+  const std::int64_t latest = platform::now() + std::int64_t{hang} * 1'000'000;
+  while (diary::text().find("di") == std::string::npos && platform::now() < latest) std::this_thread::yield();
+  EXPECT_NE(diary::text().find("di"), std::string::npos) << diary::text();
 }
 
 TEST(worker, serves_and_leaves_when_told) {
