@@ -35,7 +35,7 @@ built := CENTIMANE_BUILD=build/dev CENTIMANE_SCENARIO=$(CURDIR)/build/dev/tests/
 # A test that hangs is ended by its own limit; this is the second line. Both leave room for a computer that is busy with other things.
 guard := timeout --kill-after=20
 
-.PHONY: help conformance demo demo-resilience test test-cpp test-python test-pythons lint format asan asan-built tsan tsan-built clang model simulate bench bench-quick bench-report bench-programs clean \
+.PHONY: help conformance demo demo-resilience faults test test-cpp test-python test-pythons lint format asan asan-built tsan tsan-built clang model simulate bench bench-quick bench-report bench-programs clean \
         packages-build packages-test packages-lint environment package package-release
 
 help:  ## this list
@@ -91,6 +91,16 @@ test-pythons: packages-test
 	done
 
 # ---- contributors
+# One green run of these tests may be luck.
+RUNS ?= 20
+faults: packages-test package  ## the fault suite, RUNS times in a row (20); the first that fails is the last
+	@cmake --preset dev --log-level=WARNING >/dev/null
+	@cmake --build --preset dev -j $(JOBS) --target centimane_scenario
+	@for n in $$(seq $(RUNS)); do \
+	  echo "fault suite, run $$n of $(RUNS):"; \
+	  $(guard) 2400 env $(built) $(py) -m pytest -q tests/faults $(side_by_side); \
+	done
+
 lint: packages-lint package  ## formatters, static analysis, types, house rules
 	@cmake --preset dev --log-level=WARNING >/dev/null
 	@tools/lint.sh $(py)

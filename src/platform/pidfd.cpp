@@ -28,6 +28,8 @@ fd pidfd_open(pid_t pid) noexcept {
 }
 
 bool pidfd_signal(int pidfd, int signal) noexcept {
+  // As with a process in the kernel's uninterruptible sleep: the signal is taken, and nothing follows.
+  if (signal == SIGKILL && CENTIMANE_FAULT_ERRNO("pidfd.kill_without_effect") != 0) return true;
   return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0;
 }
 

@@ -157,6 +157,16 @@ answer work(const task& t) {
     if (fork() == 0) execlp("sleep", "sleep", "3600", nullptr);
     return square;
   }
+  if (deed == "leave_daemon") {
+    const pid_t child = fork();
+    if (child == 0) {
+      setsid();
+      if (fork() == 0) execlp("sleep", "sleep", "3600", nullptr);
+      _exit(0);
+    }
+    waitpid(child, nullptr, 0);
+    return square;
+  }
   if (deed == "leave_orphan") {
     const pid_t child = fork();
     if (child == 0) {
@@ -320,6 +330,7 @@ json run(const json& plan) {
   if (options.contains("workers")) how.workers = options["workers"].get<int>();
   if (options.contains("task_timeout")) how.task_timeout = options["task_timeout"].get<double>() * 1s;
   if (options.contains("max_tasks_per_worker")) how.max_tasks_per_worker = options["max_tasks_per_worker"].get<int>();
+  if (options.value("contained", false)) how.worker_init = cm::contain_processes;
   if (options.contains("attempts"))
     how.retry = cm::retry{.attempts = options["attempts"].get<int>(), .on = cm::errors<cm::worker_died>};
   if (plan.value("announce", false)) {

@@ -96,7 +96,7 @@ def work(task: tuple[str, Any]) -> Any:
         while True:
             try:
                 time.sleep(3600)
-            except Exception:
+            except BaseException:  # the request to stop above all
                 continue
     if deed == "large":
         return "x" * number
@@ -129,6 +129,9 @@ def work(task: tuple[str, Any]) -> Any:
         return number * number
     if deed == "leave_child":
         subprocess.Popen(["sleep", "3600"])
+        return number * number
+    if deed == "leave_daemon":
+        subprocess.run(["setsid", "--fork", "sleep", "3600"], check=True)
         return number * number
     if deed == "leave_orphan":
         if os.fork() == 0:
@@ -249,6 +252,8 @@ def run(plan: dict[str, Any]) -> dict[str, Any]:
         say({"event": "idle"})
         os.read(plan["go"], 1)
     options: dict[str, Any] = {"executor": "process", "workers": 2} | plan.get("options", {})
+    if options.pop("contained", False):
+        options["worker_init"] = centimane.contain_processes
     announced = False
 
     def on_result(_: Any) -> None:

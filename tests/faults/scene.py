@@ -42,7 +42,13 @@ class Scene:
     """A scenario under way: its lines, its processes, its end."""
 
     def __init__(
-        self, face: str, plan: dict[str, Any], *, env: dict[str, str] | None = None, before: list[str] | None = None
+        self,
+        face: str,
+        plan: dict[str, Any],
+        *,
+        env: dict[str, str] | None = None,
+        before: list[str] | None = None,
+        stdout: int = subprocess.DEVNULL,
     ) -> None:
         self.mark = uuid.uuid4().hex
         self.read, write = os.pipe()
@@ -56,7 +62,7 @@ class Scene:
             env=os.environ | (env or {}) | {MARK: self.mark, "TMPDIR": str(self.folder)},
             pass_fds=[write, waited_on],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
@@ -80,6 +86,16 @@ class Scene:
 
     def lines(self) -> list[dict[str, Any]]:
         return list(iter(self.line, None))
+
+    def expect_on_stderr(self, text: bytes) -> None:
+        """Reads what the driver and its workers write there until that text has come; others may have it open for longer."""
+        assert self.process.stderr is not None
+        told = b""
+        while text not in told:
+            assert select.select([self.process.stderr], [], [], max(0.0, self.deadline - time.monotonic()))[0], told
+            more = os.read(self.process.stderr.fileno(), 65536)
+            assert more, told
+            told += more
 
     def go_on(self) -> None:
         """Lets a run begin that was to wait."""

@@ -85,6 +85,7 @@ FAULTS = (
     Fault(29, "ignores_sigterm", "ignore_and_hang", promised={"error": "TaskTimeout"}, options=TIMEOUT),
     Fault(45, "task_forks_and_both_return", "fork_return", 7),
     Fault(46, "task_leaves_a_child", "leave_child", 7),
+    Fault(46, "task_leaves_a_daemon_and_is_contained", "leave_daemon", 7, options={"contained": True}),
     Fault(48, "nested_map", "nested", 10, value=45),
     Fault(48, "nested_deep", "deeper", 4, value=4),
     Fault(48, "nested_too_deep", "deeper", 9, promised={"error": "NestingError"}),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
+import sys
+import termios
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +46,44 @@ def test_49_few_descriptors(face: str, descriptors: int, stage: Callable[..., Sc
         assert line["raised"] in {"ResourceLimit", "StartFailed"}, line
     else:
         assert line["outcomes"] == VALUES or {o.get("error") for o in line["outcomes"]} == {"StartFailed"}, line
+    assert it.end() == 0
+
+
+@pytest.mark.parametrize("refused", [errno.EMFILE, errno.EAGAIN, errno.ENOMEM], ids=errno.errorcode.get)
+def test_49_50_a_replacement_is_refused(face: str, refused: int, stage: Callable[..., Scene]) -> None:
+    """The third worker, which a death calls for: it is tried again, and the others go on meanwhile."""
+    tasks = [["sigkill", 0] if n in (3, 20) else task for n, task in enumerate(SQUARES)]
+    it = stage(
+        face,
+        {"runs": [{"tasks": tasks}, {"tasks": SQUARES}]},
+        env={"CENTIMANE_FAULT_POINT": f"zygote.fork:3:errno={refused}"},
+    )
+    first, second = it.lines()
+    assert [n for n, o in enumerate(first["outcomes"]) if o.get("error") == "WorkerDied"] == [3, 20], first
+    assert [o for n, o in enumerate(first["outcomes"]) if n not in (3, 20)] == [
+        o for n, o in enumerate(VALUES) if n not in (3, 20)
+    ]
+    assert second["outcomes"] == VALUES
+    assert it.end() == 0
+
+
+def test_75_nobody_reads_what_is_printed(face: str, stage: Callable[..., Scene]) -> None:
+    """Far more than a pipe takes, and its reader is late: nothing is lost, neither a line nor a result."""
+    read, write = os.pipe()
+    full = fcntl.fcntl(write, fcntl.F_GETPIPE_SZ)
+    it = stage(face, {"runs": [{"tasks": [["print", 300], *SQUARES]}]}, stdout=write)
+    os.close(write)
+    waiting = bytearray(4)
+    while True:
+        fcntl.ioctl(read, termios.FIONREAD, waiting)
+        if int.from_bytes(waiting, sys.byteorder) >= full // 2 or it.process.poll() is not None:
+            break
+        time.sleep(0.001)
+    with open(read, "rb") as pipe:
+        printed = pipe.read()
+    assert printed.count(b"p" * 1023 + b"\n") == 300
+    (line,) = it.lines()
+    assert line["outcomes"] == [{"value": 300**2}, *VALUES]
     assert it.end() == 0
 
 

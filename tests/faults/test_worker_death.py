@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .scene import Scene, marks_of
+from .scene import PATIENCE, Scene, marks_of
 
 COUNT = 60
 SQUARES: list[list[Any]] = [["square", n] for n in range(COUNT)]
@@ -109,4 +110,34 @@ def test_30_stopped_while_writing_and_out_of_time(face: str, stage: Callable[...
     late = [o for n, o in enumerate(line["outcomes"]) if o != {"value": n * n}]
     assert {o["error"] for o in late} == {"TaskTimeout"}
     assert 1 <= len(late) <= 2
+    assert it.end() == 0
+
+
+def test_38_a_worker_that_no_kill_ends(face: str, stage: Callable[..., Scene]) -> None:
+    """Its first kill has no effect, as if it waited in the kernel: others go on, and after five seconds it is given up."""
+    first = {"tasks": [["ignore_and_hang", 0], *SQUARES], "options": {"task_timeout": 1.0, "workers": 1}}
+    second = {"tasks": [["square_when_told", n] for n in range(COUNT)], "options": {"workers": 1}}
+    it = stage(face, {"runs": [first, second]}, env=at("pidfd.kill_without_effect", 1, "errno=1"))
+    line = it.line()
+    assert line is not None
+    assert line["outcomes"][0]["error"] == "TaskTimeout", line
+    assert line["outcomes"][1:] == VALUES
+    it.expect_on_stderr(b"does not end: it waits in the kernel")
+    it.tell()
+    (line,) = it.lines()
+    assert line["outcomes"] == VALUES
+    assert it.end() == 0
+
+
+def test_46_what_tasks_detach_goes_on_and_is_counted(face: str, stage: Callable[..., Scene]) -> None:
+    it = stage(face, {"runs": [{"tasks": [["leave_daemon", 2], ["leave_daemon", 3]], "options": {"workers": 1}}]})
+    (line,) = it.lines()
+    assert line["outcomes"] == [{"value": 4}, {"value": 9}]
+    it.expect_on_stderr(b"2 processes that its tasks had detached")
+    assert it.process.wait(PATIENCE) == 0
+    daemons: list[int] = []
+    while len(daemons) < 2:  # one may not have become the other program yet
+        daemons = [pid for pid in it.others() if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]
+    for pid in daemons:
+        os.kill(pid, signal.SIGKILL)
     assert it.end() == 0
