@@ -6,6 +6,7 @@
 #include "centimane/bytes.hpp"
 #include "centimane/checkpoint.hpp"
 #include "centimane/codec.hpp"
+#include "centimane/contain_processes.hpp"
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
 #include "centimane/events.hpp"

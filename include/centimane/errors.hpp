@@ -68,6 +68,9 @@ class worker_died : public error {
   [[nodiscard]] bool likely_oom() const noexcept;
   /// It had several attempts, and each killed its worker.
   [[nodiscard]] bool poison() const noexcept;
+  /// It had to be killed, and SIGKILL did not take within five seconds: its process waits in the kernel, and is left to
+  /// itself. (A task_timeout is thrown at the limit, when nobody knows that yet; the log says so later.)
+  [[nodiscard]] bool unkillable() const noexcept;
 
  private:
   std::shared_ptr<const detail::death_report> report_;
@@ -79,8 +82,6 @@ class task_timeout : public error {
   explicit task_timeout(std::string message, detail::death_report report = {});
   /// The stack at which the task hung, if it could be had.
   [[nodiscard]] std::string_view stack() const noexcept;
-  /// SIGKILL did not take within five seconds: the process is still there, waiting in the kernel.
-  [[nodiscard]] bool unkillable() const noexcept;
 
  private:
   std::shared_ptr<const detail::death_report> report_;

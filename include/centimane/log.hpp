@@ -4,6 +4,9 @@
 //   cm::parallel_map([](int n) { cm::log(cm::log_level::info, "begun"); return n; }, numbers, {.executor =
 //   cm::process});
 //
+// What a pool has to say that belongs to no task (a worker that died while idle, processes that tasks have detached) is
+// a record of level warning without item, on the thread of whichever run comes by or of who closes the pool.
+//
 // From a worker process a record comes on the thread that carries the task's run, before that run is over; what the
 // handler throws ends the run, as with callbacks. In this process it is called by whoever logs, at once. More than
 // 16 MiB that wait for a driver that is busy are dropped, and a record of level warning says how many. A text of more

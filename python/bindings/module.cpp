@@ -14,6 +14,7 @@
 #include "platform/cgroup.hpp"
 #include "platform/fork_generation.hpp"
 #include "platform/new_file.hpp"
+#include "process/containment.hpp"
 #include "process/worker.hpp"
 #include "run.hpp"
 #include "stream.hpp"
@@ -413,6 +414,7 @@ NB_MODULE(_core, m) {
   m.def("cpu_count", [] { return centimane::cpu_count(); });
   m.def("group_killed_whole", [] { return centimane::platform::group_killed_whole(); });
   m.def("serve_zygote", [](int socket, long driver) { checked([&] { serve_zygote_here(socket, driver); }); });
+  m.def("contain_processes", [] { checked([] { engine::contain_processes(); }); });
   m.def("crash_text", [] { return engine::crash_text(); });
   m.def("stop_requested", [] { return engine::stop_requested(); });
   m.def("soft_stop_due", [] { return engine::soft_stop_due(); });

@@ -48,6 +48,7 @@ __all__ = [
     "async_parallel_map",
     "async_parallel_starmap",
     "checkpoint_info",
+    "contain_processes",
     "cpu_count",
     "parallel",
     "parallel_iter",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from ._async_decorate import async_parallel
     from ._async_iterator import AsyncParallelIterator
     from ._checkpoint_info import CheckpointInfo, checkpoint_info
+    from ._contain import contain_processes
     from ._cpus import cpu_count
     from ._decorate import parallel
     from ._errors import (
@@ -105,6 +107,7 @@ _HOME = {
     "async_parallel_map": "_async",
     "async_parallel_starmap": "_async",
     "checkpoint_info": "_checkpoint_info",
+    "contain_processes": "_contain",
     "cpu_count": "_cpus",
     "parallel": "_decorate",
     "parallel_iter": "_map",

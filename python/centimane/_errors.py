@@ -41,6 +41,8 @@ class WorkerDied(Error):
         stderr_tail: the end of what the worker wrote about its end.
         likely_oom: the kernel's out-of-memory killer was at work at that time.
         poison: every attempt at this task killed its worker.
+        unkillable: it had to be killed, and SIGKILL did not take within five seconds: its process waits in the kernel, and is left to itself.
+            (A ``TaskTimeout`` is raised at the limit, when nobody knows that yet; a line on stderr says so later.)
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class WorkerDied(Error):
         stack: str = "",
         likely_oom: bool = False,
         poison: bool = False,
+        unkillable: bool = False,
     ) -> None:
         super().__init__(message)
         self.stage = stage
@@ -66,6 +69,7 @@ class WorkerDied(Error):
         self.stderr_tail = stack[-2000:]
         self.likely_oom = likely_oom
         self.poison = poison
+        self.unkillable = unkillable
 
 
 class TaskTimeout(Error, TimeoutError):
@@ -74,7 +78,6 @@ class TaskTimeout(Error, TimeoutError):
     Attributes:
         limit: the timeout in seconds.
         stack: the stack at which the task hung, if it could be had, else "".
-        unkillable: SIGKILL did not take: the process waits in the kernel and is still there.
         pid: the worker's process id, 0 if unknown.
         worker: its index in the pool, -1 if unknown.
     """
@@ -85,14 +88,12 @@ class TaskTimeout(Error, TimeoutError):
         *,
         limit: float = 0.0,
         stack: str = "",
-        unkillable: bool = False,
         pid: int = 0,
         worker: int = -1,
     ) -> None:
         super().__init__(message)
         self.limit = limit
         self.stack = stack
-        self.unkillable = unkillable
         self.pid = pid
         self.worker = worker
 
@@ -205,7 +206,7 @@ def from_trouble(
             message += f" ({text})"
         if stack:
             message += f"; it was at:\n{stack.rstrip()}"
-        return TaskTimeout(message, limit=seconds, stack=stack, unkillable=unkillable, pid=pid, worker=worker)
+        return TaskTimeout(message, limit=seconds, stack=stack, pid=pid, worker=worker)
     if how == "cancelled":
         begun = "was cut off" if attempt else "was not begun"
         if run_timed_out:
@@ -228,4 +229,5 @@ def from_trouble(
         stack=stack,
         likely_oom=likely_oom,
         poison=poison,
+        unkillable=unkillable,
     )

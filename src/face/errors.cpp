@@ -29,11 +29,11 @@ std::string_view worker_died::stack() const noexcept { return report_->stack; }
 std::string_view worker_died::stderr_tail() const noexcept { return report_->stderr_tail; }
 bool worker_died::likely_oom() const noexcept { return report_->likely_oom; }
 bool worker_died::poison() const noexcept { return report_->poison; }
+bool worker_died::unkillable() const noexcept { return report_->unkillable; }
 
 task_timeout::task_timeout(std::string message, detail::death_report report)
     : error(std::move(message)), report_(std::make_shared<const detail::death_report>(std::move(report))) {}
 std::string_view task_timeout::stack() const noexcept { return report_->stack; }
-bool task_timeout::unkillable() const noexcept { return report_->unkillable; }
 
 payload_error::payload_error(std::string message, std::string_view stage)
     : error(std::move(message)), stage_(std::make_shared<const std::string>(stage)) {}
@@ -146,7 +146,6 @@ std::exception_ptr explain(const engine::trouble& why, std::string_view item, st
 
   if (why.how == policy::outcome::overtime) {
     text += ": ran longer than its limit of " + seconds(why.limit) + whereabouts(why, attempt);
-    if (why.unkillable) text += "; its process cannot be killed";
     if (!why.stack.empty()) text += "; it hung at\n" + tail(why.stack);
     return std::make_exception_ptr(task_timeout(std::move(text), std::move(report)));
   }

@@ -76,6 +76,13 @@ std::shared_ptr<pool> new_pool(const pool_wish& wish) {
   rules.idle_after = idle_after;
   rules.set_up.assign(wish.set_up.begin(), wish.set_up.end());
   rules.make_zygote = zygote_from_ancestor;
+  // It belongs to no run that what a handler throws could end.
+  rules.log = [](const std::string& line) {
+    try {
+      log(log_level::warning, line);
+    } catch (...) {
+    }
+  };
   return pool::open(std::move(rules));
 }
 

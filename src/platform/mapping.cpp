@@ -43,11 +43,7 @@ bool unchanged(const std::byte* at, std::size_t size) noexcept {
   return true;
 }
 
-}  // namespace
-
-mapping::mapping(int memory, std::size_t size, access how) : size_(size) {
-  const int protection = how == access::read ? PROT_READ : PROT_READ | PROT_WRITE;
-  const int flags = how == access::copy ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
+std::byte* map(int memory, std::size_t size, int protection, int flags) {
   void* at = MAP_FAILED;
   if (const int refused = CENTIMANE_FAULT_ERRNO("mapping.map")) {
     errno = refused;
@@ -55,7 +51,21 @@ mapping::mapping(int memory, std::size_t size, access how) : size_(size) {
     at = ::mmap(nullptr, size, protection, flags, memory, 0);
   }
   if (at == MAP_FAILED) throw std::system_error(errno, std::system_category(), "centimane: cannot map shared memory");
-  at_ = static_cast<std::byte*>(at);
+  return static_cast<std::byte*>(at);
+}
+
+}  // namespace
+
+mapping::mapping(int memory, std::size_t size, access how)
+    : at_(map(memory, size, how == access::read ? PROT_READ : PROT_READ | PROT_WRITE,
+              how == access::copy ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED)),
+      size_(size) {}
+
+mapping mapping::shared_with_children(std::size_t size) {
+  mapping it;
+  it.at_ = map(-1, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+  it.size_ = size;
+  return it;
 }
 
 void mapping::keep_from_children() noexcept {

@@ -17,6 +17,9 @@ class mapping {
   mapping() noexcept = default;
   /// Maps the first `size` bytes. Throws std::system_error.
   mapping(int memory, std::size_t size, access how);
+  /// New, zeroed, without a descriptor: what children that are forked from now on share with us. Throws
+  /// std::system_error.
+  static mapping shared_with_children(std::size_t size);
   mapping(mapping&& other) noexcept : at_(std::exchange(other.at_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   mapping& operator=(mapping&& other) noexcept {
     if (this != &other) {
@@ -30,6 +33,8 @@ class mapping {
 
   /// Children of this process do not get the mapping.
   void keep_from_children() noexcept;
+  /// Unmaps nothing any more: in a child that did not get it, or for memory that stays until the end.
+  void forget() noexcept { at_ = nullptr; }
   [[nodiscard]] std::byte* data() const noexcept { return at_; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
 

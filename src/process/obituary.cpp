@@ -80,6 +80,13 @@ std::string one_line(const ending& end) {
   return "worker " + std::to_string(end.worker) + " (pid " + std::to_string(end.pid) + ") " + how(end);
 }
 
+std::string detached(const ending& end, int n) {
+  return "worker " + std::to_string(end.worker) + " (pid " + std::to_string(end.pid) + ") has ended, and " +
+         std::to_string(n) + (n == 1 ? " process" : " processes") +
+         " that its tasks had detached from it (setsid, daemons) " + (n == 1 ? "goes" : "go") +
+         " on: contain_processes as the worker's initializer would end them with it";
+}
+
 trouble died_in_hand(const ending& end) {
   trouble t = account(end);
   t.where = stage_of(end);

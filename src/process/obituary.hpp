@@ -32,6 +32,8 @@ trouble died_unbegun(const ending& end);
 trouble never_started(const ending& last);
 /// One line for the log: "worker 3 (pid 4711) was killed by signal 9 (SIGKILL)".
 std::string one_line(const ending& end);
+/// That its tasks have left `n` processes behind, which go on.
+std::string detached(const ending& end, int n);
 /// "SIGSEGV", or "signal 77".
 std::string signal_name(int signal);
 

@@ -25,7 +25,9 @@ struct pool_rules {
   std::vector<std::byte> set_up;  ///< goes to servant::set_up of every worker
   std::function<zygote()>
       make_zygote;  ///< called by pool::open and again when a zygote was lost (on the engine thread then)
-  std::function<void(const std::string&)> log;  ///< one line a call, from the engine's thread; may be empty
+  /// What is worth a line, and belongs to no task. Called by drivers and by who closes the pool, under no lock of
+  /// ours and never by the engine's thread; may be empty.
+  std::function<void(const std::string&)> log;
 };
 
 /// What status() tells of one worker.

@@ -20,6 +20,8 @@ namespace {
 /// The second line behind the bell: a driver with tasks outstanding never sleeps longer. A wake-up that only this found
 /// is a fault.
 constexpr nanos longest_sleep = 100'000'000;
+/// Lines that are kept until somebody comes by who may call the log.
+constexpr std::size_t most_notes = 100;
 
 policy::fleet_rules fleet_rules_of(const pool_rules& rules) {
   policy::fleet_rules r;
@@ -62,6 +64,23 @@ pool_core::~pool_core() {
 
 nanos pool_core::now() const { return platform::now() - skew_; }
 
+void pool_core::note(std::string line) {
+  if (!rules_.log || notes_.size() >= most_notes) return;
+  notes_.push_back(std::move(line));
+  has_notes_.store(true, std::memory_order_relaxed);
+}
+
+void pool_core::tell_notes() {
+  if (!has_notes_.load(std::memory_order_relaxed)) return;
+  std::vector<std::string> lines;
+  {
+    const lock l(mutex_);
+    lines.swap(notes_);
+    has_notes_.store(false, std::memory_order_relaxed);
+  }
+  for (const std::string& line : lines) rules_.log(line);
+}
+
 void pool_core::close(nanos grace) {
   lock l(mutex_);
   fleet_.close(grace, now());
@@ -75,6 +94,8 @@ void pool_core::close(nanos grace) {
   }
   zygote_.reset();
   spare_zygote_.reset();
+  l.unlock();
+  tell_notes();
 }
 
 void pool_core::prepare() {
@@ -276,6 +297,7 @@ void pool_core::recall(client& who, bool hard) {
 }
 
 bool pool_core::take(client& who, inbox& into) {
+  tell_notes();
   const lock l(mutex_);
   if (who.in.empty()) {
     const nanos at = now();

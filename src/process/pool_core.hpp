@@ -84,6 +84,8 @@ class pool_core final : public watched {
   void recall(client& who, bool hard);
   /// Swaps the client's inbox with an empty one; false if nothing was there.
   bool take(client& who, inbox& into);
+  /// Tells the log what has been noted. Under no lock: a log may do anything.
+  void tell_notes();
   void wait(client& who, nanos until);
   bool arm(client& who, const detail::alarm* to);
   void away();
@@ -163,6 +165,7 @@ class pool_core final : public watched {
   void caught_lying(std::uint32_t w, nanos at);
   void tidy();
 
+  void note(std::string line);
   void notice(happening what, const place& p);
   void heard(const place& p, control_message& what);
   void settle(client& who, std::uint32_t parcel_number, index n);
@@ -216,6 +219,8 @@ class pool_core final : public watched {
   std::uint64_t oom_before_ = 0;
   ending last_failed_start_;
   trouble why_failed_;  ///< of a fleet that has given up: what ends later, killed by us, is no reason
+  std::vector<std::string> notes_;
+  std::atomic<bool> has_notes_{false};
   bool all_gone_ = false;
   std::uint64_t missed_bells_ = 0;
   std::atomic<std::uint64_t> deaths_{0};

@@ -98,7 +98,7 @@ void pool_core::obey(const policy::order& what, nanos at) {
     case policy::order::abandon: {
       ending end = places_[what.to].end;
       end.unkillable = true;
-      if (rules_.log) rules_.log(one_line(end));
+      note(one_line(end));
       clear(what.to);
       places_[what.to].end = std::move(end);  // for the report of what it had begun, which follows
       break;
@@ -112,7 +112,7 @@ void pool_core::obey(const policy::order& what, nanos at) {
       break;
     case policy::order::fail:
       why_failed_ = never_started(last_failed_start_);
-      if (rules_.log) rules_.log(why_failed_.text);
+      note(why_failed_.text);
       break;
     default:
       break;

@@ -146,6 +146,7 @@ void pool_core::hear_zygote(nanos at) {
         p.end.known = true;
         p.end.signal = heard->signal;
         p.end.exit_code = heard->exit_code;
+        if (heard->left > 0) note(detached(p.end, heard->left));
         bury(w, at);
         break;
       default:
@@ -333,7 +334,7 @@ void pool_core::bury(std::uint32_t w, nanos at) {
   }
   using policy::reach;
   const reach front = p.end.broke_protocol ? reach::begun : front_of(state);
-  if (p.ledger.empty() && !p.killed_by_us && !p.leaving && rules_.log) rules_.log(one_line(p.end) + " while idle");
+  if (p.ledger.empty() && !p.killed_by_us && !p.leaving) note(one_line(p.end) + " while idle");
   if (p.done == 0 && front != reach::begun) last_failed_start_ = p.end;
   p.end.began = front == reach::begun ? state.since : 0;
   happening left{p.leaving ? happening::worker_recycled : happening::worker_died};

@@ -284,6 +284,7 @@ std::optional<zygote::notice> zygote::receive() {
       n.what = notice::exited;
       n.signal = heard.signal;
       n.exit_code = heard.exit_code;
+      n.left = heard.left;
       break;
   }
   return n;

@@ -74,6 +74,7 @@ class zygote {
     int error = 0;       ///< failed: errno
     int signal = 0;      ///< exited: by this signal, or
     int exit_code = -1;  ///< with this code; neither: unknown
+    int left = 0;        ///< exited: processes that its tasks had detached from it, and that are still there
   };
   /// The next notice, not waiting. `gone` is told once.
   std::optional<notice> receive();

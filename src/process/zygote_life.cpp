@@ -24,7 +24,9 @@
 #include "platform/message.hpp"
 #include "platform/pidfd.hpp"
 #include "platform/poller.hpp"
+#include "platform/subreaper.hpp"
 #include "process/birth.hpp"
+#include "process/containment.hpp"
 #include "process/leave.hpp"
 #include "process/lifeline.hpp"
 #include "process/zygote.hpp"
@@ -78,10 +80,8 @@ class nursery {
     poller_->add(socket_.get(), socket_tag);
     driver_pidfd_ = platform::pidfd_open(driver);
     exact_ = static_cast<bool>(driver_pidfd_);
-    if (exact_) {
-      poller_->add(driver_pidfd_.get(), driver_tag);
-      return;
-    }
+    if (exact_) poller_->add(driver_pidfd_.get(), driver_tag);
+    platform::become_subreaper();
     sigset_t exits;
     sigemptyset(&exits);
     sigaddset(&exits, SIGCHLD);
@@ -95,16 +95,15 @@ class nursery {
     while (serving) {
       const std::size_t n = poller_->wait(events, until());
       // Deaths first: a kill request that comes with one must not meet the next owner of a ticket.
-      bool asked = false;
+      bool asked = false, ended = false;
       for (std::size_t i = 0; i < n; ++i) {
         if (events[i].tag == driver_tag) serving = false;
         if (events[i].tag == socket_tag) asked = true;
+        if (events[i].tag == deaths_tag) ended = true;
         if (events[i].tag >= first_serial) bury(events[i].tag);
       }
-      if (!exact_) {
-        look_around();
-        serving = serving && getppid() == driver_;
-      }
+      if (ended || sweeping_ || !exact_) look_around();
+      if (!exact_) serving = serving && getppid() == driver_;
       if (serving && asked) serving = serve();
       tell();
     }
@@ -119,6 +118,7 @@ class nursery {
     pid_t pid;
     std::shared_ptr<platform::fd> pidfd;  ///< shared with the notice that hands it on
     platform::fd lifeline;
+    containment_wish contained;
   };
   struct word {
     words::reply what;
@@ -128,6 +128,7 @@ class nursery {
   [[nodiscard]] nanos until() const {
     nanos t = policy::never;
     if (!exact_) t = platform::now() + (deaths_ ? look_at_parent : look_at_children);
+    if (sweeping_ && !deaths_) t = platform::now() + look_at_children;
     if (!outbox_.empty()) t = std::min(t, platform::now() + send_again);
     return t;
   }
@@ -169,6 +170,7 @@ class nursery {
       if (!line.zygote) return refuse(ticket, errno);
       children_.reserve(children_.size() + 1);  // nothing may fail between the fork and the entry
       auto pidfd = std::make_shared<platform::fd>();
+      containment_wish contained;
       const pid_t self = getpid();
       CENTIMANE_FAULT("zygote.before_fork");
       errno = 0;
@@ -178,7 +180,7 @@ class nursery {
       } else {
         pid = hooks_.fork ? hooks_.fork() : ::fork();
       }
-      if (pid == 0) be_worker(self, std::move(files), std::move(line.worker));
+      if (pid == 0) be_worker(self, std::move(files), std::move(line.worker), std::move(contained));
       if (pid < 0) return refuse(ticket, errno != 0 ? errno : EAGAIN);
       CENTIMANE_FAULT("zygote.after_fork");
       setpgid(pid, pid);  // here and there: whoever comes first, the group exists before anybody relies on it
@@ -190,7 +192,8 @@ class nursery {
         return refuse(ticket, refused);
       }
       const std::uint64_t serial = next_serial_++;
-      children_.push_back({ticket, serial, pid, pidfd, std::move(line.zygote)});
+      contained.keep_from_siblings();
+      children_.push_back({ticket, serial, pid, pidfd, std::move(line.zygote), std::move(contained)});
       say({words::tell::forked, pid, ticket, 0, 0, -1, 0}, *pidfd ? pidfd : nullptr);
       if (*pidfd) poller_->add(pidfd->get(), serial);
     } catch (const std::system_error& failed) {
@@ -200,8 +203,10 @@ class nursery {
     }
   }
 
-  [[noreturn]] void be_worker(pid_t zygote, worker_files files, platform::fd line) noexcept {
+  [[noreturn]] void be_worker(pid_t zygote, worker_files files, platform::fd line, containment_wish wish) noexcept {
     CENTIMANE_FAULT("worker.start");
+    std::move(wish).adopt();
+    for (child& sibling : children_) sibling.contained.forget();
     if (hooks_.inherit) {
       // What it inherits by its own wish is the user's; what the zygote holds is not. A sibling's lifeline above all.
       children_.clear();
@@ -235,6 +240,7 @@ class nursery {
     }
   }
 
+  /// Somebody has ended: a worker, which its own pidfd tells too where there is one, or one of the adopted.
   void look_around() {
     if (deaths_) {
       signalfd_siginfo unused;
@@ -244,6 +250,24 @@ class nursery {
     for (std::size_t i = children_.size(); i-- > 0;) {  // bury erases
       if (platform::exit_status how; platform::child_ended(children_[i].pid, how)) bury(children_[i].serial);
     }
+    reap_adopted();
+    // Whoever is killed leaves its own children to us.
+    if (sweeping_) sweeping_ = adopted::kill_all(pids());
+  }
+
+  void reap_adopted() {
+    while (const pid_t pid = platform::ended_child()) {
+      const auto worker =
+          std::find_if(children_.begin(), children_.end(), [&](const child& c) { return c.pid == pid; });
+      if (worker != children_.end()) return;  // it has just ended, and is told next; so are those behind it
+      adopted_.reap(pid);
+    }
+  }
+
+  [[nodiscard]] std::vector<pid_t> pids() const {
+    std::vector<pid_t> all;
+    for (const child& c : children_) all.push_back(c.pid);
+    return all;
   }
 
   void bury(std::uint64_t serial) {
@@ -255,11 +279,14 @@ class nursery {
     CENTIMANE_FAULT("zygote.before_reap");
     // What the task left behind in its group goes with it. The unreaped worker still holds the group's number.
     if (how.known) ::kill(-who->pid, SIGKILL);
+    const auto left = static_cast<std::int32_t>(adopted_.count_new(pids()));
     platform::reap(who->pid);
     if (*who->pidfd) poller_->remove(who->pidfd->get());
-    const words::reply last{
-        words::tell::exited, who->pid, who->ticket, 0, how.signal, how.signal != 0 ? -1 : how.code, 0};
+    const bool contained = who->contained.made();
+    const words::reply last{words::tell::exited, who->pid, who->ticket, 0, how.signal, how.signal != 0 ? -1 : how.code,
+                            contained ? 0 : left};
     children_.erase(who);
+    if (contained) sweeping_ = adopted::kill_all(pids());
     CENTIMANE_FAULT("zygote.before_notice");
     say(last, nullptr);
   }
@@ -277,6 +304,14 @@ class nursery {
       ::kill(-c.pid, SIGKILL);  // what was forked between the two
       platform::reap(c.pid);
     }
+    if (!sweeping_ &&
+        std::none_of(children_.begin(), children_.end(), [](const child& c) { return c.contained.made(); }))
+      return;
+    children_.clear();
+    while (adopted::kill_all({}) && platform::now() < latest) {
+      usleep(500);
+      reap_adopted();
+    }
   }
 
   platform::fd socket_, driver_pidfd_, deaths_;
@@ -287,6 +322,8 @@ class nursery {
   bool exact_ = false;
   std::vector<child> children_;
   std::deque<word> outbox_;
+  adopted adopted_;
+  bool sweeping_ = false;  ///< a contained worker has ended, and not all that it left is gone
   std::uint64_t next_serial_ = first_serial;
 };
 

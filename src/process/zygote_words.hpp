@@ -22,8 +22,8 @@ struct reply {
   std::int32_t error;      ///< failed
   std::int32_t signal;     ///< exited
   std::int32_t exit_code;  ///< exited; -1: unknown, or by a signal
-  std::int32_t unused;
-};  // forked: a pidfd comes along where the kernel has them
+  std::int32_t left;       ///< exited: processes that its tasks had detached, and that are still there
+};                         // forked: a pidfd comes along where the kernel has them
 
 inline constexpr std::size_t files = 6;
 

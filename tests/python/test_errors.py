@@ -16,7 +16,7 @@ ERRORS = [kind for kind in KINDS if issubclass(kind, BaseException)]
 SAMPLES = [
     centimane.WorkerDied("gone", stage="run", signal=11, pid=5, worker=1, stack="at f", likely_oom=True, poison=True),
     centimane.WorkerDied("gone", exit_code=3),
-    centimane.TaskTimeout("late", limit=0.5, stack="at g", unkillable=True, pid=7, worker=0),
+    centimane.TaskTimeout("late", limit=0.5, stack="at g", pid=7, worker=0),
     centimane.PayloadError("no", stage="write_args", path="f → conn"),
     centimane.RemoteError("said", type_name="m.E", text="t", traceback="tb"),
     _errors.RemoteTraceback("text"),

@@ -40,6 +40,12 @@ TEST(obituary, who_outlives_sigkill_is_said_to) {
   EXPECT_FALSE(engine::died_in_hand(ended(SIGKILL, -1)).unkillable);
 }
 
+TEST(obituary, what_was_detached_is_counted) {
+  const engine::ending end = ended(0, 0);
+  EXPECT_NE(engine::detached(end, 1).find("1 process that its tasks had detached"), std::string::npos);
+  EXPECT_NE(engine::detached(end, 2).find("2 processes"), std::string::npos);
+}
+
 TEST(obituary, a_task_that_never_began_died_in_its_claim) {
   EXPECT_EQ(engine::died_unbegun(ended(SIGKILL, -1)).where, engine::stage::claim);
 }

@@ -18,6 +18,7 @@
 #include "leak_check.hpp"
 #include "platform/clock.hpp"
 #include "platform/pidfd.hpp"
+#include "process/containment.hpp"
 #include "process/control.hpp"
 #include "process/zygote.hpp"
 
@@ -43,7 +44,29 @@ inline std::shared_ptr<const control_body> text_body(const std::string& text) {
   return std::make_shared<const control_body>(std::as_bytes(std::span(text)));
 }
 
-enum class order : std::uint32_t { exit_with, raise_signal, spin, describe, breed };
+enum class order : std::uint32_t { exit_with, raise_signal, spin, describe, breed, breed_daemon, contain };
+
+/// A child that has left the caller's group and its family. Answers its pid.
+inline pid_t daemon() {
+  int tell[2];
+  if (pipe2(tell, O_CLOEXEC) != 0) return -1;
+  const pid_t between = fork();
+  if (between == 0) {
+    setsid();
+    const pid_t it = fork();
+    if (it == 0) {
+      for (;;) pause();
+    }
+    (void)!write(tell[1], &it, sizeof it);
+    _exit(0);
+  }
+  close(tell[1]);
+  pid_t it = -1;
+  (void)!read(tell[0], &it, sizeof it);
+  close(tell[0]);
+  waitpid(between, nullptr, 0);
+  return it;
+}
 
 /// One line for each thing that a worker's surroundings must be.
 inline std::string surroundings() {
@@ -96,6 +119,12 @@ inline void obey(worker_files files) {
         control_end.post(control::log, static_cast<std::uint64_t>(child));
         break;
       }
+      case order::breed_daemon:
+        control_end.post(control::log, static_cast<std::uint64_t>(daemon()));
+        break;
+      case order::contain:
+        engine::contain_processes();
+        break;
     }
   }
 }

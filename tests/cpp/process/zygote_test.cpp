@@ -107,6 +107,68 @@ TEST(zygote, what_a_worker_leaves_in_its_group_goes_with_it) {
   EXPECT_TRUE(readable(child.get()));
 }
 
+platform::fd daemon_of(control_socket& worker) {
+  command(worker, order::breed_daemon);
+  const auto heard = worker.receive_blocking();
+  return heard ? platform::pidfd_open(static_cast<pid_t>(heard->id)) : platform::fd();
+}
+
+TEST(zygote, what_was_detached_goes_on_and_is_counted_once) {
+  nest home;
+  const auto worker = home.worker(1), other = home.worker(2);
+  const platform::fd first = daemon_of(*worker), second = daemon_of(*worker);
+  ASSERT_TRUE(first && second);
+  command(*worker, order::breed);  // stays in the group, and goes with it
+  ASSERT_TRUE(worker->receive_blocking());
+  command(*worker, order::exit_with, 0);
+  EXPECT_EQ(home.hear().left, 2);
+  command(*other, order::exit_with, 0);
+  EXPECT_EQ(home.hear().left, 0);
+  EXPECT_FALSE(platform::pidfd_exited(first.get()));
+  EXPECT_FALSE(platform::pidfd_exited(second.get()));
+  for (const platform::fd* one : {&first, &second}) {
+    EXPECT_TRUE(platform::pidfd_signal(one->get(), SIGKILL));
+    EXPECT_TRUE(readable(one->get()));
+    // The zygote reaps what it has adopted: no signal can be sent to it then, which a zombie still takes.
+    while (platform::pidfd_signal(one->get(), 0)) std::this_thread::yield();
+  }
+}
+
+TEST(zygote, what_a_contained_worker_detached_ends_with_it) {
+  for (const int how : {0, SIGKILL}) {
+    nest home;
+    const auto worker = home.worker(1), other = home.worker(2);
+    command(*other, order::contain);
+    const platform::fd others = daemon_of(*other);
+    command(*worker, order::contain);
+    const platform::fd first = daemon_of(*worker), second = daemon_of(*worker);
+    ASSERT_TRUE(first && second && others);
+    command(*worker, how == 0 ? order::exit_with : order::raise_signal, how);
+    EXPECT_EQ(home.hear().left, 0);
+    EXPECT_TRUE(readable(first.get()));
+    EXPECT_TRUE(readable(second.get()));
+    EXPECT_FALSE(platform::pidfd_exited(others.get())) << "its worker lives";
+    EXPECT_NE(home.worker(3), nullptr) << "which is none of those to be killed";
+    command(*other, order::exit_with, 0);
+    EXPECT_EQ(home.hear().what, zygote::notice::exited);
+    EXPECT_TRUE(readable(others.get()));
+  }
+}
+
+TEST(zygote, what_contained_workers_detached_ends_with_the_pool) {
+  platform::fd left;
+  {
+    nest home;
+    const auto worker = home.worker(1);
+    command(*worker, order::contain);
+    left = daemon_of(*worker);
+    ASSERT_TRUE(left);
+  }
+  EXPECT_TRUE(readable(left.get()));
+}
+
+TEST(zygote, only_a_worker_can_be_contained) { EXPECT_THROW(centimane::engine::contain_processes(), std::logic_error); }
+
 TEST(zygote, two_hundred_in_a_row) {
   nest home;
   std::vector<std::int64_t> took;
@@ -124,8 +186,8 @@ TEST(zygote, two_hundred_in_a_row) {
   std::sort(took.begin(), took.end());
   std::printf("request to ready: median %.3f ms, p99 %.3f ms\n", static_cast<double>(took[100]) / 1e6,
               static_cast<double>(took[198]) / 1e6);
-  // The zygote holds nothing of those that are gone: its socket, driver, epoll, kick and 0-2.
-  EXPECT_LE(detail::entries("/proc/" + std::to_string(home->pid()) + "/fd").size(), 7U);
+  // The zygote holds nothing of those that are gone: its socket, driver, epoll, kick, signals and 0-2.
+  EXPECT_LE(detail::entries("/proc/" + std::to_string(home->pid()) + "/fd").size(), 8U);
 }
 
 TEST(zygote, many_at_once) {
@@ -357,7 +419,7 @@ TEST(zygote_spawned, serves_and_has_only_the_socket) {
   command(*worker, order::exit_with, 11);
   EXPECT_EQ(home.hear().exit_code, 11);
   // Its socket, driver, epoll, kick and 0-2.
-  EXPECT_LE(detail::entries("/proc/" + std::to_string(home->pid()) + "/fd").size(), 7U);
+  EXPECT_LE(detail::entries("/proc/" + std::to_string(home->pid()) + "/fd").size(), 8U);
 }
 
 TEST(zygote_spawned, a_program_that_is_not_there) {
