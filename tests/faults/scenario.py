@@ -131,7 +131,8 @@ def work(task: tuple[str, Any]) -> Any:
         subprocess.Popen(["sleep", "3600"])
         return number * number
     if deed == "leave_daemon":
-        subprocess.run(["setsid", "--fork", "sleep", "3600"], check=True)
+        # The shell leaves the worker's group before it runs, so what it starts has left it too.
+        subprocess.run(["sh", "-c", "sleep 3600 &"], start_new_session=True, check=True)
         return number * number
     if deed == "leave_orphan":
         if os.fork() == 0:

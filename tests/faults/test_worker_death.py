@@ -129,6 +129,13 @@ def test_38_a_worker_that_no_kill_ends(face: str, stage: Callable[..., Scene]) -
     assert it.end() == 0
 
 
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text()
+    except OSError:  # it has just ended
+        return ""
+
+
 def test_46_what_tasks_detach_goes_on_and_is_counted(face: str, stage: Callable[..., Scene]) -> None:
     it = stage(face, {"runs": [{"tasks": [["leave_daemon", 2], ["leave_daemon", 3]], "options": {"workers": 1}}]})
     (line,) = it.lines()
@@ -137,7 +144,7 @@ def test_46_what_tasks_detach_goes_on_and_is_counted(face: str, stage: Callable[
     assert it.process.wait(PATIENCE) == 0
     daemons: list[int] = []
     while len(daemons) < 2:  # one may not have become the other program yet
-        daemons = [pid for pid in it.others() if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]
+        daemons = [pid for pid in it.others() if name_of(pid) == "sleep\n"]
     for pid in daemons:
         os.kill(pid, signal.SIGKILL)
     assert it.end() == 0
