@@ -2,8 +2,8 @@
 // adopts them, being the subreaper of its workers: it reaps them, counts them at the end of their worker, and ends them
 // with it if the worker has asked for that.
 //
-// A worker that asks becomes a subreaper itself. So what the zygote adopts belongs to workers that have ended, and may
-// be killed whole.
+// A worker that asks becomes a subreaper itself. So where all workers of a pool ask, what their zygote adopts belongs
+// to workers that have ended, and may be killed whole.
 #pragma once
 #include <sys/types.h>
 

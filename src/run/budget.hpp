@@ -1,8 +1,9 @@
 // One budget of starts for whoever draws from it: runs, threads and event loops of one process, or those of several
 // processes on one machine, which share it by a file.
 //
-// Without a lock: the state is one word, and whoever takes tokens replaces it by one compare-exchange. So nobody waits
-// for anybody, and a process that is stopped or killed anywhere neither holds others up nor leaves half a change.
+// Without a lock: the state is two words that only grow, of tokens and of pauses, each replaced by one
+// compare-exchange. So nobody waits for anybody, and a process that is stopped or killed anywhere neither holds others
+// up nor leaves half a change.
 //
 // Promise: policy::pace's, over all who draw, since time is the machine's monotonic clock. What a dead process took is
 // not given back.

@@ -356,8 +356,10 @@ def test_contexts(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_locks_and_queues_in_initargs_are_inherited() -> None:
-    queue: Any = multiprocessing.SimpleQueue()
+@pytest.mark.parametrize("kind", ["Queue", "SimpleQueue"])
+def test_locks_and_queues_in_initargs_are_inherited(kind: str) -> None:
+    """A Queue is fed by a thread of the worker's, which goes on while the worker is idle."""
+    queue: Any = getattr(multiprocessing, kind)()
 
     def put(n: int) -> None:
         lock, its = remembered()
