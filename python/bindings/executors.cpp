@@ -31,7 +31,8 @@ class process_tasks_handle {
  public:
   process_tasks_handle(const nb::object& pool, bool break_on_death, const nb::object& trouble,
                        const nb::object& rebuild, const nb::object& broken, const nb::object& unsendable,
-                       const nb::object& ship, const nb::object& rescue, const nb::object& main_names) {
+                       const nb::object& ship, const nb::object& rescue, const nb::object& hear,
+                       const nb::object& main_names) {
     checked([&] {
       process_tasks_options o;
       o.pool = pool_of(pool.ptr());
@@ -42,6 +43,7 @@ class process_tasks_handle {
       o.unsendable = borrowed(unsendable);
       o.ship = borrowed(ship);
       o.rescue = borrowed(rescue);
+      o.hear = borrowed(hear);
       if (!main_names.is_none()) {
         const nb::dict told = nb::cast<nb::dict>(main_names.attr("told")),
                        here = nb::cast<nb::dict>(main_names.attr("here"));
@@ -55,9 +57,13 @@ class process_tasks_handle {
   void attach_to(const nb::object& executor) {
     checked([&] { attach(executor.ptr(), tasks_); });
   }
-  void settle() const {
-    checked([&] { tasks_->settle(); });
+  void settle(const nb::object& start_teller) const {
+    checked([&] { tasks_->settle(start_teller.ptr()); });
   }
+  void tell() const {
+    checked([&] { tasks_->tell(); });
+  }
+  [[nodiscard]] std::uint64_t told() const { return tasks_->told(); }
   void end(const std::string& why) const { tasks_->end(why.c_str()); }
   void cancel_waiting() const {
     checked([&] { tasks_->cancel_waiting(); });
@@ -108,15 +114,18 @@ bool add_executors(PyObject* module) {
   });
   nb::class_<process_tasks_handle>(m, "ProcessTasks")
       .def(nb::init<const nb::object&, bool, const nb::object&, const nb::object&, const nb::object&, const nb::object&,
-                    const nb::object&, const nb::object&, const nb::object&>(),
+                    const nb::object&, const nb::object&, const nb::object&, const nb::object&>(),
            nb::kw_only(), nb::arg("pool"), nb::arg("break_on_death"), nb::arg("trouble"), nb::arg("rebuild"),
-           nb::arg("broken"), nb::arg("unsendable"), nb::arg("ship"), nb::arg("rescue"), nb::arg("main_names").none())
+           nb::arg("broken"), nb::arg("unsendable"), nb::arg("ship"), nb::arg("rescue"), nb::arg("hear"),
+           nb::arg("main_names").none())
       .def("attach_to", &process_tasks_handle::attach_to)
       .def("settle", &process_tasks_handle::settle)
+      .def("tell", &process_tasks_handle::tell)
       .def("end", &process_tasks_handle::end)
       .def("cancel_waiting", &process_tasks_handle::cancel_waiting)
       .def("kill", &process_tasks_handle::kill)
       .def_prop_ro("open", &process_tasks_handle::open)
+      .def_prop_ro("told", &process_tasks_handle::told)
       .def_prop_ro("broken", &process_tasks_handle::broken);
   nb::class_<thread_tasks_handle>(m, "ThreadTasks")
       .def(nb::init<std::size_t, const nb::object&, const nb::object&, const nb::object&, const nb::object&>(),

@@ -2,7 +2,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <chrono>
 #include <csignal>
 
 #include "platform/signal_hold.hpp"
@@ -210,7 +209,7 @@ bool process_tasks::attend(future_object* of, sleeper& me, nanos until) {
   } else {
     lay_baton_down(l);
     touched_ = monotonic_now();
-    if (dozing_ && (watched_ > 0 || backlog())) news_.notify_all();
+    if (dozing_ && (watched_ > 0 || backlog())) news_.ring();
   }
   return ok;
 }
@@ -248,7 +247,7 @@ void process_tasks::look() {
 void process_tasks::watch() {
   const lock l(lock_);
   ++watched_;
-  if (dozing_) news_.notify_all();
+  if (dozing_) news_.ring();
 }
 void process_tasks::unwatch() {
   if (!here()) return;
@@ -258,7 +257,14 @@ void process_tasks::unwatch() {
 
 // ---- the settler, and the end
 
-void process_tasks::settle() {
+/// The settler sleeps until something is rung for since `ticket` was drawn, or `until`.
+void process_tasks::rest(lock& l, std::uint32_t ticket, nanos until) {
+  l.unlock();
+  news_.sleep(ticket, until);
+  l.lock();
+}
+
+void process_tasks::settle(PyObject* start_teller) {
   const std::shared_ptr<process_tasks> keep = shared_from_this();
   sigset_t all;
   sigfillset(&all);
@@ -266,11 +272,13 @@ void process_tasks::settle() {
   PyThreadState* state = PyEval_SaveThread();
   lock l(lock_);
   while (!closed_ || open_ > 0) {
-    const bool told = watched_ > 0 || closed_ || needs_gil_;
-    if (told && (!arrived_.empty() || !refused_.empty() || needs_gil_)) {
+    const std::uint32_t ticket = news_.announce();  // the first word is rung for without lock_
+    const bool told = watched_ > 0 || closed_ || needs_gil_, spoken = words_.wants_teller();
+    if (spoken || (told && (!arrived_.empty() || !refused_.empty() || needs_gil_))) {
       l.unlock();
       come_back(state);
       settle_arrived();
+      if (spoken) employ_teller(start_teller);
       l.lock();
       if (needs_gil_) feed(l, true);
       l.unlock();
@@ -280,13 +288,13 @@ void process_tasks::settle() {
     }
     if (!told && !backlog()) {
       dozing_ = true;
-      news_.wait(l);
+      rest(l, ticket, policy::never);
       dozing_ = false;
       continue;
     }
-    const nanos idle = baton_ ? 0 : monotonic_now() - touched_;
+    const nanos now = monotonic_now(), idle = baton_ ? 0 : now - touched_;
     if (baton_ || !onlookers_.empty() || (idle < grace && !closed_)) {
-      news_.wait_for(l, std::chrono::nanoseconds(baton_ || !onlookers_.empty() ? patience : grace - idle));
+      rest(l, ticket, now + (baton_ || !onlookers_.empty() ? patience : grace - idle));
       continue;
     }
     baton_ = settler_has_it_ = true;
@@ -294,13 +302,53 @@ void process_tasks::settle() {
     lay_baton_down(l);
   }
   const nanos limit = kill_grace_ >= 0 ? kill_grace_ : leave_grace;
-  while (baton_) news_.wait_for(l, std::chrono::nanoseconds(patience));  // somebody is on his way out
+  while (baton_) rest(l, news_.announce(), monotonic_now() + patience);  // somebody is on his way out
   l.unlock();
   how_.pool->close(limit);
   come_back(state);
   // Whoever keeps the executor keeps no descriptors.
   port_.reset();
   how_.pool.reset();
+  // Nothing more is said: workers' last words were read at their end.
+  if (words_.wants_teller()) tell_what_is_there();
+  words_.end();
+}
+
+// ---- what tasks say
+
+/// The first word has come: somebody must tell it. When the interpreter ends no thread can be started any more.
+void process_tasks::employ_teller(PyObject* start) {
+  if (!alone_ && ref::steal(user_call([&] { return PyObject_CallNoArgs(start); }))) return words_.employ();
+  PyErr_Clear();
+  alone_ = true;
+  tell_what_is_there();
+}
+
+void process_tasks::tell_what_is_there() {
+  engine::inbox said;
+  if (words_.take(said)) said.tell(*this);
+}
+
+void process_tasks::tell() {
+  const std::shared_ptr<process_tasks> keep = shared_from_this();
+  for (engine::inbox said;; said = engine::inbox()) {
+    {
+      const without_gil others;
+      if (!words_.wait(said)) return;
+    }
+    said.tell(*this);
+    if (!here()) return;  // a handler forked, and this is the child
+  }
+}
+
+void process_tasks::heard(const engine::word& what) {
+  const ref done = ref::steal(user_call([&] {
+    return PyObject_CallFunction(
+        how_.hear.get(), "iy#Ki", static_cast<int>(what.kind), reinterpret_cast<const char*>(what.text.data()),
+        static_cast<Py_ssize_t>(what.text.size()), static_cast<unsigned long long>(what.item), what.worker);
+  }));
+  if (!done) PyErr_WriteUnraisable(how_.hear.get());
+  ++told_;
 }
 
 std::size_t process_tasks::open() {
@@ -313,7 +361,7 @@ void process_tasks::end(const char* why) {
   if (!closed_) closed_why_ = why;
   const lock l(lock_);
   closed_ = true;
-  news_.notify_all();
+  news_.ring();
   if (settler_has_it_ && port_) port_->kick();
 }
 

@@ -90,6 +90,11 @@ process_tasks::process_tasks(process_tasks_options how)
   pickling_.told = how_.told.get();
   pickling_.main = how_.main.get();
   port_ = std::make_unique<engine::process_port>(how_.pool, *this);
+  port_->listen([this](const engine::word& what) {
+    if (words_.put(what)) return false;
+    news_.ring();
+    return true;  // the settler may be in the port's own wait
+  });
 }
 
 process_tasks::~process_tasks() {
@@ -268,7 +273,7 @@ void process_tasks::enqueue(future_object* f, task&& t) {
   if (large || handed_ < busy_ || (end_id() - next_) % bundle == 0) feed(l, true);
   if (dozing_ && backlog()) {
     dozing_ = false;
-    news_.notify_all();
+    news_.ring();
   }
 }
 
@@ -411,7 +416,7 @@ ref process_tasks::take(index id) {
   t->record.drop();
   --open_;
   forget(id);
-  if (open_ == 0 && closed_) news_.notify_all();
+  if (open_ == 0 && closed_) news_.ring();
   return future;
 }
 

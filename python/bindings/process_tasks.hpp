@@ -8,8 +8,10 @@
 //
 // Locks: the GIL, then lock_, then the pool's. Futures and Python values are touched with the GIL only; what the
 // settler needs without it is under lock_, which is never held while Python runs.
+//
+// What tasks say is told by a thread of its own, which starts with the first word: a handler of the user's may block,
+// and may use the executor.
 #pragma once
-#include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -24,6 +26,7 @@
 #include "process/pool.hpp"
 #include "run.hpp"
 #include "task_record.hpp"
+#include "words.hpp"
 
 namespace centimane::python {
 
@@ -44,6 +47,7 @@ struct process_tasks_options {
   /// same, and remember that it was seen, 2 as a definition, which holds while the checks do. kind: a blob_kind.
   ref ship;
   ref rescue, met_main, told, main;  ///< see pickling
+  ref hear;                          ///< hear(kind, bytes, task, worker): what a task has said; see centimane._hear
 };
 
 /// Sets the error indicator to what the call throws.
@@ -77,7 +81,12 @@ class process_tasks final : public engine::payload,
   /// Takes back what has not begun, ends what runs, at the latest after `grace`. After end().
   void kill(nanos grace);
   /// The settler's whole life, on its thread. Returns when all is settled after end(), and the workers are gone.
-  void settle();
+  /// start_teller(): makes a thread that calls tell(); called with the first word.
+  void settle(PyObject* start_teller);
+  /// The teller's whole life. Returns when the settler has come to its end and all is told.
+  void tell();
+  /// How many words have been told.
+  [[nodiscard]] std::uint64_t told() const noexcept { return told_; }
   [[nodiscard]] const std::shared_ptr<engine::pool>& pool() const noexcept { return how_.pool; }
   [[nodiscard]] bool here() const noexcept { return platform::fork_generation() == born_; }
   [[nodiscard]] const std::string& broken() const noexcept { return broken_; }
@@ -111,6 +120,7 @@ class process_tasks final : public engine::payload,
   void returned(index id, std::uint32_t attempt, int worker, bool ok, engine::verdict v, reader record) override;
   void lost(index id, std::uint32_t attempt, const engine::trouble& why) override;
   void refused(index id, std::uint32_t attempt, engine::verdict v) override;
+  void heard(const engine::word& what) override;
 
  private:
   enum class stage : std::uint8_t { waiting, handed, ended };
@@ -162,6 +172,9 @@ class process_tasks final : public engine::payload,
   void pass_turn(lock& l);
   void wait_with_baton(lock& l, nanos until);
   bool look_on(lock& l, sleeper& me, nanos until);
+  void rest(lock& l, std::uint32_t ticket, nanos until);
+  void employ_teller(PyObject* start);
+  void tell_what_is_there();
 
   process_tasks_options how_;
   pickling pickling_;
@@ -171,11 +184,15 @@ class process_tasks final : public engine::payload,
   std::uint64_t carrier_ = 0;  ///< the definition of what runs a function that comes within its task
   std::string closed_why_, broken_;
 
+  words words_;
+  std::uint64_t told_ = 0;
+  bool alone_ = false;  ///< no thread can be started any more: the settler tells what is said
+
   std::mutex lock_;
-  std::condition_variable news_;
-  std::unique_ptr<engine::process_port> port_;
-  std::deque<task> tasks_;     ///< from base_ on
-  index base_ = 0, next_ = 0;  ///< next_: the first that was not handed over
+  detail::sleeper news_;                        ///< the settler's
+  std::unique_ptr<engine::process_port> port_;  ///< behind all that it calls
+  std::deque<task> tasks_;                      ///< from base_ on
+  index base_ = 0, next_ = 0;                   ///< next_: the first that was not handed over
   index open_ = 0, handed_ = 0;
   std::deque<std::shared_ptr<engine::inbox>> arrived_;
   std::shared_ptr<engine::inbox> spare_;

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
         def end(self, why: str) -> None:
             """Takes nothing more."""
 
+    class Telling(Protocol):
+        """What tells the words of an executor's tasks."""
+
+        settled: bool
+
+        def join(self) -> None:
+            """Waits until all is told."""
+
 
 AT_EXIT = "cannot schedule new futures after interpreter shutdown"
 AFTER_SHUTDOWN = "cannot schedule new futures after shutdown"
@@ -23,6 +31,8 @@ ending = False
 """The interpreter ends: no executor begins any more."""
 
 _live: dict[threading.Thread, Endable] = {}
+tellers: set[Telling] = set()
+"""Those that are at work."""
 
 
 def start(thread: threading.Thread, tasks: Endable) -> None:
@@ -48,10 +58,14 @@ def _at_exit() -> None:
         tasks.end(AT_EXIT)
     for thread, _ in everything:
         thread.join()
+    for teller in list(tellers):
+        if teller.settled:  # a pool's is waited for by the pool's own end
+            teller.join()
 
 
 def _after_fork_in_child() -> None:
     _live.clear()  # its threads are not here
+    tellers.clear()
 
 
 threading._register_atexit(_at_exit)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

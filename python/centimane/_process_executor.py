@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
     from typing import Any, Literal, ParamSpec, TypeVar
 
+    from ._process_tasks import Teller
+
     P = ParamSpec("P")
     T = TypeVar("T")
 
@@ -94,6 +96,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         self._pool: _core.Pool | None = None
         self._tasks: _core.ProcessTasks | None = None
         self._settler: threading.Thread | None = None
+        self._teller: Teller | None = None
         self._shut = False
 
     def _begin(self) -> None:
@@ -105,15 +108,16 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
             if self._shut:
                 raise RuntimeError(_executor_ends.AFTER_SHUTDOWN)
             from . import _processes
-            from ._process_tasks import process_tasks
+            from ._process_tasks import Teller, process_tasks
 
             pool = _processes.own_pool(
                 self._max_workers, self._initializer, self._max_tasks, fork=self._fork, idle_after=self._idle_seconds
             )
             tasks = process_tasks(pool, "centimane._futures_faults", forked=self._fork, break_on_death=self._break)
-            settler = threading.Thread(target=_settle, args=(tasks,), name="centimane-settler", daemon=True)
+            teller = Teller(tasks)
+            settler = threading.Thread(target=_settle, args=(teller,), name="centimane-settler", daemon=True)
             _executor_ends.start(settler, tasks)
-            self._pool, self._tasks, self._settler = pool, tasks, settler
+            self._pool, self._tasks, self._settler, self._teller = pool, tasks, settler, teller
             tasks.attach_to(self)
 
     def with_options(self, *, timeout: float | None = None, stop_running: bool = False) -> TaskOptions:
@@ -162,7 +166,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         """Takes no more tasks; those it has go on, whether this waits or not.
 
         Args:
-            wait: return only when all tasks have ended and all workers have gone.
+            wait: return only when all tasks have ended, what they printed and logged is out, and all workers have gone.
             cancel_futures: cancel all tasks that have not begun.
         """
         with self._lock:
@@ -175,7 +179,10 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         if cancel_futures:
             tasks.cancel_waiting()
         if wait:
-            self._settler.join()
+            if self._settler is not threading.current_thread():
+                self._settler.join()
+            if self._teller is not None:
+                self._teller.join()
 
     def terminate_workers(self) -> None:
         """Sends SIGTERM to all workers, kills what is left after a second. What has not begun is cancelled, what ran fails."""
@@ -312,8 +319,8 @@ def _mapped(
     return flattened(executor_map(executor, one, (chunks(iterables, chunksize),), timeout, buffersize))
 
 
-def _settle(tasks: _core.ProcessTasks) -> None:
+def _settle(teller: Teller) -> None:
     try:
-        tasks.settle()
+        teller.settle()
     finally:
         _executor_ends.left()

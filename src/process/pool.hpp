@@ -96,6 +96,9 @@ class process_port final : public port {
   void listen() override;
   void overhear() override;
   void away() override;
+  /// The same for one who never collects: each word goes to `hear` as it comes, on any thread and under the pool's
+  /// lock, where nothing may be waited for. True: as kick(). Before the first start.
+  void listen(std::function<bool(const word&)> hear);
 
   // ---- for whoever carries single tasks rather than a run. Any thread, several at once, but fetch() and wait()
   /// start() with a limit of the tasks' own; policy::never: none.

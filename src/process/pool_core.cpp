@@ -204,9 +204,10 @@ void pool_core::watch_for(client& who) {
   }
 }
 
-void pool_core::listen_for(client& who) {
+void pool_core::listen_for(client& who, std::function<bool(const word&)> hear) {
   const lock l(mutex_);
   who.listens = true;
+  who.hear = std::move(hear);
 }
 
 /// What a task said before its result was published lies in its worker's socket by now.
@@ -237,8 +238,15 @@ void pool_core::heard(const place& p, control_message& what) {
   said.pid = p.own_pid;
   said.text = body.subspan(sizeof head);
   if (said.kind == 0 && said.text.size() != sizeof(std::uint64_t)) return;
-  owner->second->in.heard(said);
-  wake(*owner->second);
+  client& who = *owner->second;
+  if (!who.hear) {
+    who.in.heard(said);
+  } else if (who.hear(said)) {
+    who.kicked = true;  // it may be on its way into wait()
+  } else {
+    return;
+  }
+  wake(who);
 }
 
 /// Tells the watched runs what happened to a worker.

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -36,14 +37,15 @@ struct client {
   std::vector<std::pair<std::uint64_t, std::shared_ptr<const control_body>>> definitions;
   std::vector<std::unique_ptr<parcel>> parcels;
   std::vector<std::uint32_t> free_parcels;
-  index outstanding = 0;                 ///< tasks submitted and without an outcome
-  bool one_by_one = false;               ///< a limiter: only free workers are room
-  bool gone = false;                     ///< its port is gone: outcomes are dropped
-  bool watched = false;                  ///< it wants times, and to hear of workers
-  bool listens = false;                  ///< it wants to hear what its tasks say
-  bool asleep = false;                   ///< its driver sleeps on `woken`
-  bool kicked = false;                   ///< its next wait returns at once
-  const detail::alarm* alarm = nullptr;  ///< its driver sleeps elsewhere: called once, then taken back
+  index outstanding = 0;                  ///< tasks submitted and without an outcome
+  bool one_by_one = false;                ///< a limiter: only free workers are room
+  bool gone = false;                      ///< its port is gone: outcomes are dropped
+  bool watched = false;                   ///< it wants times, and to hear of workers
+  bool listens = false;                   ///< it wants to hear what its tasks say
+  std::function<bool(const word&)> hear;  ///< what it says goes there; empty: in its inbox. True: as kick()
+  bool asleep = false;                    ///< its driver sleeps on `woken`
+  bool kicked = false;                    ///< its next wait returns at once
+  const detail::alarm* alarm = nullptr;   ///< its driver sleeps elsewhere: called once, then taken back
   std::atomic<std::uint32_t> woken{0};
 };
 
@@ -75,7 +77,7 @@ class pool_core final : public watched {
   std::uint64_t define(client& who, std::span<const std::byte> blob);
   void depth(client& who, std::uint32_t n);
   void watch_for(client& who);
-  void listen_for(client& who);
+  void listen_for(client& who, std::function<bool(const word&)> hear);
   void overhear();
   index room(client& who);
   /// What is large in tasks is written there; any thread, without the pool's lock.

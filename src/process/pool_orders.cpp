@@ -131,7 +131,7 @@ void pool_core::send(const policy::order& what, nanos at) {
   task_header header{};
   header.definition = from.definition();
   header.attempt = what.t.attempt;
-  header.watched = (who.watched ? wants_times : 0U) | (who.listens ? wants_words : 0U);
+  header.watched = (who.watched ? wants_times : 0U) | (who.root().listens ? wants_words : 0U);
   index sent = 0;
   while (sent < what.t.count) {
     const index item = what.t.item + sent, left = what.t.count - sent;

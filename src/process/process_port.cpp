@@ -242,7 +242,8 @@ bool process_port::arm(const detail::alarm* to) {
 }
 void process_port::watch() { me_->core.watch_for(*me_->who); }
 
-void process_port::listen() { me_->core.listen_for(*me_->who); }
+void process_port::listen() { me_->core.listen_for(*me_->who, {}); }
+void process_port::listen(std::function<bool(const word&)> hear) { me_->core.listen_for(*me_->who, std::move(hear)); }
 void process_port::overhear() { me_->core.overhear(); }
 
 void process_port::away() {

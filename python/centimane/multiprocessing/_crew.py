@@ -15,7 +15,7 @@ import threading
 from .. import _chunks, _core, _process_executor, _processes
 from .. import futures as _futures  # pyright: ignore[reportUnusedImport]  # noqa: F401  # tells the engine of Future
 from .._errors import PayloadError
-from .._process_tasks import process_tasks
+from .._process_tasks import Teller, process_tasks
 from ._callbacks import Caller
 
 TYPE_CHECKING = False
@@ -135,6 +135,7 @@ class ProcessCrew(Crew):
         self.workers = workers
         self.pool: _core.Pool | None = pool
         self.tasks = process_tasks(pool, "centimane.multiprocessing._faults", forked=bool(fork))
+        self._teller = Teller(self.tasks)
         self._settler = threading.Thread(target=self._settle, name="centimane-settler", daemon=True)
         _live.add(self)
         try:
@@ -156,7 +157,7 @@ class ProcessCrew(Crew):
 
     def _settle(self) -> None:
         try:
-            self.tasks.settle()
+            self._teller.settle()
         finally:
             self.pool = None  # who keeps the pool keeps no descriptors
             _live.discard(self)
@@ -172,6 +173,12 @@ class ProcessCrew(Crew):
         self.tasks.kill(_TERMINATE_GRACE if asked else 0.0)
         if self._settler is not threading.current_thread():
             self._settler.join()
+        self._teller.join()
+
+    def join(self) -> None:
+        """Returns also when what tasks printed and logged is out."""
+        super().join()
+        self._teller.join()
 
     def views(self) -> list[_process_executor.WorkerView]:
         """The workers."""
