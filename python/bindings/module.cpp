@@ -119,6 +119,7 @@ class pool_handle {
     checked([&] { pool_->prepare(); });
   }
   std::size_t signal(int number, bool busy_only) { return pool_->signal(number, busy_only); }
+  bool signal_worker(long pid, int number) { return pool_->signal_worker(static_cast<pid_t>(pid), number); }
   [[nodiscard]] bool usable() const noexcept { return pool_->usable(); }
   [[nodiscard]] std::uint64_t leases() const { return pool_->usable() ? pool_->leases() : 0; }
   [[nodiscard]] nb::list status() const {
@@ -342,6 +343,7 @@ NB_MODULE(_core, m) {
       .def("close", &pool_handle::close, nb::arg("grace"))
       .def("prepare", &pool_handle::prepare)
       .def("signal", &pool_handle::signal, nb::arg("number"), nb::kw_only(), nb::arg("busy_only"))
+      .def("signal_worker", &pool_handle::signal_worker, nb::arg("pid"), nb::arg("number"))
       .def_prop_ro("usable", &pool_handle::usable)
       .def_prop_ro("leases", &pool_handle::leases)
       .def("status", &pool_handle::status);

@@ -1,9 +1,11 @@
-"""The end of the interpreter, and forks, for executors: what was submitted is carried to its end before threads must not wait any more."""
+"""How executors begin and end. At the interpreter's end what was submitted is carried to its own before threads must not wait any more."""
 
 from __future__ import annotations
 
 import os
 import threading
+
+from . import _check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +35,22 @@ ending = False
 _live: dict[threading.Thread, Endable] = {}
 tellers: set[Telling] = set()
 """Those that are at work."""
+
+
+def checked_workers(most: object) -> int:
+    """``max_workers``, in the standard library's words where it is refused."""
+    number = _check.whole("max_workers", most, least=None)
+    if number <= 0:
+        raise ValueError("max_workers must be greater than 0")
+    return number
+
+
+def check_open(shut: bool) -> None:
+    """An executor begins: not after its shutdown, and not at the interpreter's end."""
+    if ending:
+        raise RuntimeError(AT_EXIT)
+    if shut:
+        raise RuntimeError(AFTER_SHUTDOWN)
 
 
 def start(thread: threading.Thread, tasks: Endable) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
-import os
 import signal
 import threading
-import time
 
 from . import _check, _core, _executor_ends, _nesting
 from . import futures as _futures  # pyright: ignore[reportUnusedImport]  # tells the engine of Future
 from ._executor_map import chunks, executor_map, flattened, run_chunk
+from ._worker_view import WorkerView, views
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,10 +64,8 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
     ) -> None:
         if max_workers is None:
             max_workers = _nesting.default_workers()
-        max_workers = _check.whole("max_workers", max_workers, least=None)
-        if max_workers <= 0:
-            raise ValueError("max_workers must be greater than 0")
-        if max_workers > 4096:
+        self._max_workers = _executor_ends.checked_workers(max_workers)
+        if self._max_workers > 4096:
             raise ValueError(f"max_workers must be at most 4096, not {max_workers}")
         if initializer is not None and not callable(initializer):  # pyright: ignore[reportUnnecessaryComparison]
             raise TypeError("initializer must be a callable")
@@ -84,7 +81,6 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         fork = mp_context is not None and mp_context.get_start_method(allow_none=False) == "fork"
         if fork and max_tasks_per_child is not None:
             raise ValueError("max_tasks_per_child is incompatible with the 'fork' multiprocessing start method")
-        self._max_workers = max_workers
         self._context = mp_context
         self._fork = fork
         self._initializer = (
@@ -103,10 +99,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
         with self._lock:
             if self._tasks is not None:
                 return
-            if _executor_ends.ending:
-                raise RuntimeError(_executor_ends.AT_EXIT)
-            if self._shut:
-                raise RuntimeError(_executor_ends.AFTER_SHUTDOWN)
+            _executor_ends.check_open(self._shut)
             from . import _processes
             from ._process_tasks import Teller, process_tasks
 
@@ -206,10 +199,7 @@ class ProcessPoolExecutor(_core.ProcessSubmitter, concurrent.futures.Executor):
     @property
     def _processes(self) -> dict[int, WorkerView]:
         """The workers, by process id."""
-        pool = self._pool
-        if pool is None:
-            return {}
-        return {view.pid: view for view in views(pool, 0)}
+        return {view.pid: view for view in views(lambda: self._pool, 0)}
 
     @property
     def _mp_context(self) -> BaseContext:
@@ -255,52 +245,6 @@ class TaskOptions(concurrent.futures.Executor):
     ) -> Iterator[T]:
         """``executor.map`` with these options, for each task. ``timeout`` here is the whole map's."""
         return _mapped(self, fn, iterables, timeout, chunksize, buffersize)
-
-
-class WorkerView:
-    """A worker process, as far as others may know it."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def is_alive(self) -> bool:
-        """Is it there?"""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
-
-    def join(self, timeout: float | None = None) -> None:
-        """Waits until it has ended."""
-        import select
-
-        try:
-            descriptor = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return
-        try:
-            select.select([descriptor], [], [], timeout)
-        finally:
-            os.close(descriptor)
-
-    def terminate(self) -> None:
-        """Sends SIGTERM."""
-        os.kill(self.pid, signal.SIGTERM)
-
-    def kill(self) -> None:
-        """Sends SIGKILL."""
-        os.kill(self.pid, signal.SIGKILL)
-
-
-def views(pool: _core.Pool, least: int) -> list[WorkerView]:
-    """A pool's workers, at least so many: waits until all have been forked, but no longer than ten seconds."""
-    latest = time.monotonic() + 10
-    while True:
-        workers = pool.status()
-        if (len(workers) >= least and all(pid for _, pid, _, _ in workers)) or time.monotonic() > latest:
-            return [WorkerView(pid) for _, pid, _, _ in workers if pid]
-        time.sleep(0.0005)  # just being forked
 
 
 def _mapped(

@@ -48,14 +48,11 @@ class ThreadPoolExecutor(_core.ThreadSubmitter, concurrent.futures.ThreadPoolExe
     ) -> None:
         if max_workers is None:
             max_workers = min(32, _core.cpu_count() + 4)
-        max_workers = _check.whole("max_workers", max_workers, least=None)
-        if max_workers <= 0:
-            raise ValueError("max_workers must be greater than 0")
+        self._max_workers = _executor_ends.checked_workers(max_workers)
         if initializer is not None and not callable(initializer):  # pyright: ignore[reportUnnecessaryComparison]
             raise TypeError("initializer must be a callable")
         if not isinstance(thread_name_prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"thread_name_prefix must be a str, not {type(thread_name_prefix).__name__}")
-        self._max_workers = max_workers
         self._thread_name_prefix = thread_name_prefix or f"ThreadPoolExecutor-{next(_numbers)}"
         self._begin_thread = (
             None if initializer is None else functools.partial(initializer, *_check.several("initargs", initargs))
@@ -69,10 +66,7 @@ class ThreadPoolExecutor(_core.ThreadSubmitter, concurrent.futures.ThreadPoolExe
         with self._lock:
             if self._tasks is not None:
                 return
-            if _executor_ends.ending:
-                raise RuntimeError(_executor_ends.AT_EXIT)
-            if self._shut:
-                raise RuntimeError(_executor_ends.AFTER_SHUTDOWN)
+            _executor_ends.check_open(self._shut)
             # What threads need is not the executor: it goes when nobody refers to it.
             threads, prefix = self._threads, self._thread_name_prefix
 

@@ -55,6 +55,8 @@ class pool {
   /// Sends a signal to all workers, or to those only that have a task. Any thread. By pidfd or by the zygote: never to
   /// a stranger who was given a dead worker's number. Answers to how many.
   std::size_t signal(int number, bool busy_only);
+  /// The same to the worker that has that process id. False: no worker has it, and nothing is sent.
+  bool signal_worker(pid_t pid, int number);
   [[nodiscard]] std::uint32_t workers() const;
   [[nodiscard]] std::vector<worker_status> status() const;
   /// The process that forks this pool's workers; 0 while there is none.

@@ -117,6 +117,17 @@ std::size_t pool_core::signal_all(int number, bool busy_only) {
   return sent;
 }
 
+bool pool_core::signal_worker(pid_t pid, int number) {
+  const lock l(mutex_);
+  for (std::uint32_t w = 0; w < places_.size(); ++w) {
+    const place& p = places_[w];
+    if (!p.ring || p.pid != pid) continue;
+    signal(w, number);
+    return true;
+  }
+  return false;
+}
+
 std::vector<worker_status> pool_core::status() {
   const lock l(mutex_);
   std::vector<worker_status> all;

@@ -64,6 +64,7 @@ class pool_core final : public watched {
   void close(nanos grace);
   void prepare();
   std::size_t signal_all(int number, bool busy_only);
+  bool signal_worker(pid_t pid, int number);
   [[nodiscard]] std::uint32_t workers() const noexcept { return rules_.workers; }
   [[nodiscard]] std::vector<worker_status> status();
   [[nodiscard]] std::int64_t zygote_pid();

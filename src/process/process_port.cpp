@@ -55,6 +55,7 @@ void pool::prepare() {
 }
 
 std::size_t pool::signal(int number, bool busy_only) { return usable() ? core_->signal_all(number, busy_only) : 0; }
+bool pool::signal_worker(pid_t pid, int number) { return usable() && core_->signal_worker(pid, number); }
 
 std::uint32_t pool::workers() const { return core_->workers(); }
 std::vector<worker_status> pool::status() const { return core_->status(); }

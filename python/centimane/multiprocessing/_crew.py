@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 
-from .. import _chunks, _core, _process_executor, _processes
+from .. import _chunks, _core, _processes, _worker_view
 from .. import futures as _futures  # pyright: ignore[reportUnusedImport]  # noqa: F401  # tells the engine of Future
 from .._errors import PayloadError
 from .._process_tasks import Teller, process_tasks
@@ -180,9 +180,9 @@ class ProcessCrew(Crew):
         super().join()
         self._teller.join()
 
-    def views(self) -> list[_process_executor.WorkerView]:
+    def views(self) -> list[_worker_view.WorkerView]:
         """The workers."""
-        return [] if self.pool is None else _process_executor.views(self.pool, self.workers)
+        return _worker_view.views(lambda: self.pool, self.workers)
 
     def _threads(self) -> list[threading.Thread]:
         return [self._settler]

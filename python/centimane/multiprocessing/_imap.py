@@ -124,6 +124,13 @@ class IMapUnorderedIterator(IMapIterator[T]):
     _tells_when_done = True
 
 
+def _still_there(crew: Crew) -> None:
+    if crew.terminated:
+        from ._faults import terminated
+
+        raise terminated(None) from None
+
+
 def _paced(
     crew: Crew, submit: Callable[[Any], Future[Any]], source: Iterable[Any], least: int, most: int
 ) -> Iterator[Future[Any]]:
@@ -137,14 +144,15 @@ def _paced(
             ended.get()
             weight -= weights.popleft()  # not always that of the one that ended: in the sum it comes to the same
         try:
-            if crew.terminated:
-                from ._faults import terminated
-
-                raise terminated(None)
+            _still_there(crew)
             if items is None:
                 items = iter(source)
             item = next(items)
-            task = submit(item)
+            try:
+                task = submit(item)
+            except RuntimeError:
+                _still_there(crew)  # terminate() may come at any time
+                raise
         except StopIteration:
             return
         except Exception as error:
