@@ -415,7 +415,9 @@ NB_MODULE(_core, m) {
   });
   m.def("cpu_count", [] { return centimane::cpu_count(); });
   m.def("group_killed_whole", [] { return centimane::platform::group_killed_whole(); });
-  m.def("serve_zygote", [](int socket, long driver) { checked([&] { serve_zygote_here(socket, driver); }); });
+  m.def("serve_zygote", [](int socket, long driver, nb::object warm_up) {
+    checked([&] { serve_zygote_here(socket, driver, warm_up.ptr()); });
+  });
   m.def("contain_processes", [] { checked([] { engine::contain_processes(); }); });
   m.def("crash_text", [] { return engine::crash_text(); });
   m.def("stop_requested", [] { return engine::stop_requested(); });

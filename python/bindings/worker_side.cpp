@@ -273,8 +273,13 @@ void text_waits() noexcept { text_is_waiting = true; }
 
 engine::zygote_hooks python_hooks() { return {fork_python, live_as_worker}; }
 
-void serve_zygote_here(int socket, long driver_pid) {
-  engine::serve_zygote(platform::fd(socket), static_cast<pid_t>(driver_pid), python_hooks());
+void serve_zygote_here(int socket, long driver_pid, PyObject* warm_up) {
+  engine::zygote_hooks hooks = python_hooks();
+  hooks.warm_up = [warm_up] {
+    const ref done = ref::steal(PyObject_CallNoArgs(warm_up));
+    if (!done) PyErr_Clear();  // a worker that misses something loads it, and says what is wrong
+  };
+  engine::serve_zygote(platform::fd(socket), static_cast<pid_t>(driver_pid), hooks);
 }
 
 }  // namespace centimane::python

@@ -64,8 +64,9 @@ class python_servant final : public engine::servant {
 /// Tasks of Python's have printed text that has no end of line yet: at the end of this one `end_lines` is to be called.
 void text_waits() noexcept;
 
-/// The zygote's whole life, on its only thread, with the GIL. Returns when the driver is gone.
-void serve_zygote_here(int socket, long driver_pid);
+/// The zygote's whole life, on its only thread, with the GIL. Returns when the driver is gone. `warm_up` is called
+/// once, when there is time; borrowed.
+void serve_zygote_here(int socket, long driver_pid, PyObject* warm_up);
 
 /// The zygote's hooks; for start="fork" the driver's own process forks with them.
 engine::zygote_hooks python_hooks();

@@ -75,12 +75,24 @@ def _executable() -> str | None:
     return os.fsdecode(chosen) if chosen else None
 
 
+_HARMLESS = (
+    "logging", "warnings", "threading", "random", "json", "re", "datetime", "decimal", "typing", "dataclasses", "pathlib",
+    "inspect", "tempfile", "subprocess", "multiprocessing.process", "multiprocessing.util", "concurrent.futures.thread",
+)  # fmt: skip
+"""Modules that take a worker milliseconds to import, where the driver has them; they start no thread and open nothing."""
+
+
+def _for_all_workers() -> tuple[str, ...]:
+    return ("traceback", *(name for name in _HARMLESS if name in sys.modules))
+
+
 def _command(executable: str, cloud: bool) -> list[bytes]:
     # The package is found where this one is, whatever the paths say; the working directory is not looked at.
     home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     code = (
         f"import sys; sys.path[:1 if sys.path[:1] == [''] else 0] = [{home!r}]; "
-        f"from centimane._zygote import main; main(3, {os.getpid()}, {list(map(str, sys.path)) if cloud else None!r})"
+        "from centimane._zygote import main; "
+        f"main(3, {os.getpid()}, {list(map(str, sys.path)) if cloud else None!r}, {_for_all_workers()!r})"
     )
     return [os.fsencode(part) for part in [executable, *_interpreter_flags(), "-c", code]]
 

@@ -29,6 +29,9 @@ struct worker_files {
 struct zygote_hooks {
   std::function<pid_t()> fork;                  ///< empty: ::fork(); Python's wraps it in PyOS_BeforeFork/AfterFork
   std::function<void(worker_files)> in_worker;  ///< runs a worker's life in the child; _exit(0) follows
+  /// Loads what every worker would load for itself. Called once: when nothing has been asked for a while, or before
+  /// the third worker. The first two do not wait for it: a short program has no more, and ends before it pays.
+  std::function<void()> warm_up = {};
   /// start="fork": workers keep the descriptors and signal dispositions that the zygote was started with. Else
   /// fork_here closes all descriptors but 0-2 and sets all signals to their defaults; a spawned zygote's dispositions
   /// are its program's own in any case.

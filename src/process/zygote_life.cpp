@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "platform/clock.hpp"
@@ -44,6 +45,9 @@ constexpr int oom_above = 300;
 constexpr nanos look_at_parent = 100'000'000;
 /// Without pidfds and without signalfd: how often children are looked at.
 constexpr nanos look_at_children = 10'000'000;
+/// How long a zygote with a worker has had nothing to do when it warms up, and which worker does not do without.
+constexpr nanos warm_after = 100'000'000;
+constexpr unsigned warm_for = 3;
 /// How soon a notice that found no room in the socket is sent again.
 constexpr nanos send_again = 2'000'000;
 /// How long the end waits for killed workers to be gone (one in the kernel's uninterruptible sleep may not go).
@@ -94,6 +98,7 @@ class nursery {
     bool serving = getppid() == driver_;  // it may have ended before its pidfd was opened, and the pid been given away
     while (serving) {
       const std::size_t n = poller_->wait(events, until());
+      if (n == 0 && platform::now() >= warm_at_) warm_up();
       // Deaths first: a kill request that comes with one must not meet the next owner of a ticket.
       bool asked = false, ended = false;
       for (std::size_t i = 0; i < n; ++i) {
@@ -130,7 +135,7 @@ class nursery {
     if (!exact_) t = platform::now() + (deaths_ ? look_at_parent : look_at_children);
     if (sweeping_ && !deaths_) t = platform::now() + look_at_children;
     if (!outbox_.empty()) t = std::min(t, platform::now() + send_again);
-    return t;
+    return std::min(t, warm_at_);
   }
 
   /// All requests that are there. False: the driver is gone.
@@ -172,6 +177,7 @@ class nursery {
       auto pidfd = std::make_shared<platform::fd>();
       containment_wish contained;
       const pid_t self = getpid();
+      if (++births_ == warm_for) warm_up();
       CENTIMANE_FAULT("zygote.before_fork");
       errno = 0;
       pid_t pid = -1;
@@ -196,11 +202,17 @@ class nursery {
       children_.push_back({ticket, serial, pid, pidfd, std::move(line.zygote), std::move(contained)});
       say({words::tell::forked, pid, ticket, 0, 0, -1, 0}, *pidfd ? pidfd : nullptr);
       if (*pidfd) poller_->add(pidfd->get(), serial);
+      if (births_ < warm_for && hooks_.warm_up && !warm_) warm_at_ = platform::now() + warm_after;
     } catch (const std::system_error& failed) {
       refuse(ticket, failed.code().value());
     } catch (const std::exception&) {
       refuse(ticket, ENOMEM);
     }
+  }
+
+  void warm_up() {
+    warm_at_ = policy::never;
+    if (!std::exchange(warm_, true) && hooks_.warm_up) hooks_.warm_up();
   }
 
   [[noreturn]] void be_worker(pid_t zygote, worker_files files, platform::fd line, containment_wish wish) noexcept {
@@ -319,6 +331,9 @@ class nursery {
   const zygote_hooks& hooks_;
   std::optional<platform::poller> poller_;
   int oom_score_ = 0;
+  unsigned births_ = 0;
+  bool warm_ = false;
+  nanos warm_at_ = policy::never;
   bool exact_ = false;
   std::vector<child> children_;
   std::deque<word> outbox_;

@@ -6,6 +6,7 @@ twenty. Each program runs without ``site``, which loads ``os`` and may load anyt
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 
 import centimane
 from centimane import _core
+from centimane.futures import ProcessPoolExecutor
 
 # What _pickle brings, with which the engine writes and reads all that is no scalar.
 PICKLE = {
@@ -172,3 +174,15 @@ print(sorted(ours) == sorted(subprocess._args_from_interpreter_flags()), ours)
         [sys.executable, *flags, "-c", program], env=environment, capture_output=True, text=True, check=True, cwd=linked
     )
     assert done.stdout.startswith("True "), done.stdout
+
+
+def frozen(_item: object) -> tuple[int, bool]:
+    """How many objects this worker's ancestor had when it was forked, and whether a module came with them."""
+    return gc.get_freeze_count(), "traceback" in sys.modules
+
+
+def test_workers_that_replace_others_find_modules_loaded() -> None:
+    with ProcessPoolExecutor(1, max_tasks_per_child=1) as executor:
+        counts = [executor.submit(frozen, n).result() for n in range(6)]
+    assert counts[0][0] < counts[-1][0]
+    assert counts[-1][1]

@@ -6,12 +6,16 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <new>
 #include <set>
 #include <sstream>
 #include <thread>
 
 #include "platform/fault.hpp"
+#include "platform/futex.hpp"
+#include "platform/mapping.hpp"
 #include "zygote_nest.hpp"
 
 namespace {
@@ -381,6 +385,49 @@ TEST(zygote_refused, a_fork_that_fails_is_told_with_its_reason) {
   EXPECT_NE(home.worker(3), nullptr);
 }
 #endif
+
+// ---- warming up
+
+/// What a zygote's hooks leave for the test. The first fork is the zygote's own.
+struct warmth {
+  std::atomic<std::uint32_t> times{0}, forks{0}, cold_forks{0};
+
+  [[nodiscard]] zygote_hooks hooks() {
+    zygote_hooks made;
+    made.fork = [this] {
+      forks.fetch_add(1);
+      if (times.load() == 0) cold_forks.fetch_add(1);
+      return fork();
+    };
+    made.warm_up = [this] {
+      times.fetch_add(1);
+      platform::futex_wake(times);
+    };
+    return made;
+  }
+};
+
+TEST(zygote, warms_up_once_and_before_the_third_worker) {
+  const auto memory = platform::mapping::shared_with_children(sizeof(warmth));
+  auto& seen = *new (memory.data()) warmth;
+  nest home(seen.hooks());
+  std::vector<std::unique_ptr<control_socket>> workers;
+  for (std::uint64_t i = 0; i < 5; ++i) workers.push_back(home.worker(i));
+  EXPECT_EQ(seen.forks, 1U + 5U);
+  EXPECT_LE(seen.cold_forks, 1U + 2U);
+  EXPECT_EQ(seen.times, 1U);
+}
+
+TEST(zygote, warms_up_when_it_has_had_nothing_to_do) {
+  const auto memory = platform::mapping::shared_with_children(sizeof(warmth));
+  auto& seen = *new (memory.data()) warmth;
+  nest home(seen.hooks());
+  const auto worker = home.worker(1);
+  while (seen.times == 0) platform::futex_wait(seen.times, 0);
+  const auto next = home.worker(2);
+  EXPECT_EQ(seen.cold_forks, 1U + 1U);
+  EXPECT_EQ(seen.times, 1U);
+}
 
 TEST(zygote_refused, too_few_descriptors_are_told_as_such) {
   zygote_hooks hooks;
