@@ -36,12 +36,25 @@ def echo(values: Array) -> Array:
 
 
 def milliseconds(
-    subject: Subject, way: str, size: int, *, fill: float = 0.1, most: int = 50, keep: list[Array] | None = None
+    subject: Subject,
+    way: str,
+    size: int,
+    *,
+    fill: float = 0.1,
+    most: int = 50,
+    warm: int = 0,
+    keep: list[Array] | None = None,
 ) -> float:
-    """The median of calls that fill some time: `in` takes an array, `out` gives one, `echo` does both. Results go into `keep`."""
+    """The median of calls that fill some time: `in` takes an array, `out` gives one, `echo` does both. Results go into `keep`.
+
+    `warm` calls come first that do not count: what is measured then is memory that is in use, not how long ago a competitor had its
+    last turn.
+    """
     function = {"in": ends, "out": array, "echo": echo}[way]
     expected = array(size)
     times: list[float] = []
+    for _ in range(warm):
+        subject(function, size if way == "out" else expected.copy())
     while not times or (sum(times) < fill and len(times) < most):
         result = None  # what was got before is given up first, unless it is kept
         # Another array each time: joblib, for one, does not send the same object twice.

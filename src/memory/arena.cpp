@@ -1,7 +1,6 @@
 #include "memory/arena.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "memory/size_class.hpp"
 #include "platform/cgroup.hpp"
 #include "platform/clock.hpp"
+#include "platform/copy.hpp"
 #include "platform/fault.hpp"
 #include "platform/fork_hooks.hpp"
 #include "platform/memfd.hpp"
@@ -22,6 +22,10 @@ constexpr std::uint64_t warm_bytes = std::uint64_t{256} << 20;
 constexpr std::int64_t warm_for = 1'000'000'000;
 /// Arguments under way: at most an eighth of the memory that is left when the pool is opened, and within these.
 constexpr std::uint64_t least_budget = std::uint64_t{64} << 20, most_budget = std::uint64_t{1} << 30;
+
+/// So often a block is written to by a system call, which needs no page mapped here. To map those of 64 MiB, a fault
+/// for each, takes as long as four times what the call costs more than a copy to mapped pages.
+constexpr std::uint32_t first_uses = 4;
 
 /// A record has 257 blocks at most; a worker that has many more grants than that does not use them.
 constexpr std::size_t most_grants = 1024;
@@ -181,10 +185,10 @@ std::shared_ptr<const argument> arena::write(std::span<const annex::part> parts)
   std::uint64_t to = 0;
   for (const annex::part& p : parts) {
     to = annex::aligned(to);
-    if (at.fresh) {
+    if (at.leased_before < first_uses) {
       platform::write_memory(file, at.offset + to, p);
-    } else if (!p.empty()) {
-      std::memcpy(memory + to, p.data(), p.size());
+    } else {
+      platform::copy_bytes(memory + to, p);
     }
     to += p.size();
   }

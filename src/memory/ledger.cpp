@@ -66,7 +66,7 @@ lease ledger::take(use what, holder whose, std::uint64_t size, state as, holder 
   segment_number number = *on->second.begin();
   for (const segment_number n : on->second) {
     const segment& s = segments_.at(n);
-    if (!s.blocks[s.free.back()].touched) continue;
+    if (s.blocks[s.free.back()].leased_before == 0) continue;
     number = n;
     break;
   }
@@ -110,14 +110,16 @@ ledger::block* ledger::find(lease l) {
 place ledger::where(lease l) const {
   const spot s = leases_.at(l);
   const segment& in = segments_.at(s.number);
-  return {s.number, s.index * in.block_size, in.block_size, !in.blocks[s.index].touched};
+  const std::uint32_t before = in.blocks[s.index].leased_before;
+  return {s.number, s.index * in.block_size, in.block_size, before == 0, before};
 }
 
 void ledger::make_free(lease l, std::int64_t now) {
   const auto at = leases_.find(l);
   const segment_number number = at->second.number;
   segment& in = segments_.at(number);
-  in.blocks[at->second.index] = block{.touched = true};
+  block& over = in.blocks[at->second.index];
+  over = block{.leased_before = over.leased_before + 1};
   in.free.push_back(at->second.index);
   if (!in.retired) open_[shelf_of(in)].insert(number);
   leased_[static_cast<int>(in.what)] -= in.block_size;

@@ -37,6 +37,7 @@ struct place {
   segment_number segment = 0;
   std::uint64_t offset = 0, size = 0;
   bool fresh = false;  ///< nothing was leased there before: its pages are not touched yet
+  std::uint32_t leased_before = 0;
 };
 
 class ledger {
@@ -100,7 +101,7 @@ class ledger {
     state is = state::free;
     holder worker = 0;
     bool parcel = false;
-    bool touched = false;
+    std::uint32_t leased_before = 0;
   };
   struct segment {
     use what;

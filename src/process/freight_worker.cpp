@@ -1,12 +1,12 @@
 #include "process/freight_worker.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 
 #include "centimane/errors.hpp"
+#include "platform/copy.hpp"
 #include "platform/fault.hpp"
 
 namespace centimane::engine {
@@ -102,9 +102,9 @@ std::uint32_t freight_worker::write(std::span<const part> parts) {
   for (const part& p : parts) {
     at = aligned(at);
     const std::size_t half = p.size() / 2;
-    if (half != 0) std::memcpy(room.at + at, p.data(), half);
+    platform::copy_bytes(room.at + at, p.first(half));
     CENTIMANE_FAULT("worker.half_copied");
-    if (!p.empty()) std::memcpy(room.at + at + half, p.data() + half, p.size() - half);
+    platform::copy_bytes(room.at + at + half, p.subspan(half));
     at += p.size();
   }
   written_.push_back({room.number, length});

@@ -107,6 +107,23 @@ TEST_F(arena_of_a_pool, arguments_arrive_in_parts_and_can_be_written_over) {
   }
 }
 
+TEST_F(arena_of_a_pool, large_arguments_are_whole_however_they_are_written) {
+  const pool_end pool{with_pool()};
+  arena& a = *pool.a;
+  worker w(a);
+  const std::size_t size = (std::size_t{33} << 20) + 4097;  // two threads copy it
+  for (int k = 0; k < 7; ++k) {                             // by system calls at first, then to pages that are mapped
+    const auto bytes = pattern(size, k);
+    const annex::part whole = bytes;
+    auto sent = a.write({&whole, 1});
+    w.lend(*sent);
+    EXPECT_TRUE(same(w.view(*sent), bytes)) << "use " << k;
+    w.return_what_ended();
+    sent.reset();
+    EXPECT_EQ(a.count().segments, 1U);
+  }
+}
+
 TEST_F(arena_of_a_pool, an_argument_that_was_not_returned_reaches_the_next_worker_as_it_was) {
   const auto a = arena::make();
   const auto bytes = pattern(1 << 20);
