@@ -101,6 +101,10 @@ WORKLOADS: dict[str, Workload] = {
     "futures_threads": Workload(
         "Submitted tasks and their futures, threads", (Times(10, "executor", "submit, result"),)
     ),
+    "event_loop": Workload(
+        "An event loop beside a saturated executor",
+        (TimesBest(1, "p99", but=("alone",)),),
+    ),
     "joblib_small": Workload("joblib: 10,000 small tasks", (TimesBest(1),)),
     "arrays": Workload(
         "A NumPy array of 64 MiB",
