@@ -8,6 +8,7 @@
 #include <deque>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 
 #include "centimane/detail/run_request.hpp"
 #include "centimane/errors.hpp"
@@ -139,8 +140,7 @@ class submissions final : public engine::payload,
   }
   void go_alone() override {
     const std::lock_guard guard(lock_);
-    alone_ = true;
-    news_.notify_all();
+    if (!std::exchange(alone_, true)) news_.notify_all();
   }
 
   // ---- payload: encode hands over what submit() wrote; the rest stores outcomes

@@ -1,6 +1,7 @@
 // Waiting for results: the word of a state, its list of watches, and who waits how.
 #include "centimane/detail/future_state.hpp"
 
+#include <span>
 #include <stdexcept>
 #include <thread>
 
@@ -8,6 +9,7 @@
 #include "centimane/future.hpp"
 #include "platform/clock.hpp"
 #include "platform/cpu_relax.hpp"
+#include "thread/deep_wait.hpp"
 #include "thread/thread_place.hpp"
 
 namespace centimane {
@@ -34,7 +36,28 @@ void throw_no_state() {
       "result was taken by get()");
 }
 
+void call_all(watch* first) noexcept {
+  thread_place& place = here();
+  while (first != nullptr) {
+    watch* const next = first->next;
+    first->next = std::exchange(place.to_call, first);
+    first = next;
+  }
+  if (std::exchange(place.calling, true)) return;
+  while (watch* const w = place.to_call) {
+    place.to_call = w->next;
+    w->call(w);  // w may be no more after this
+  }
+  place.calling = false;
+}
+
+no_calls_put_off::no_calls_put_off() noexcept : within_(std::exchange(here().calling, false)) {
+  if (within_) call_all(nullptr);
+}
+no_calls_put_off::~no_calls_put_off() { here().calling = within_; }
+
 bool wait_until(sleeper& me, condition done, std::int64_t until, attendant* by) {
+  const no_calls_put_off while_waiting;
   if (by == nullptr) by = helper();
   while (!done()) {
     if (by != nullptr) {
@@ -54,7 +77,13 @@ bool wait_until(sleeper& me, condition done, std::int64_t until, attendant* by) 
 }
 
 bool future_state::wait(std::int64_t until) {
-  if (ready() || run_here()) return true;
+  if (ready() || (run_here() && ready())) return true;
+  if (helps_too_deep()) {
+    sleeper me;
+    const state_ref<future_state> it = [this] { return hold(), state_ref<future_state>(this); }();
+    return wait_at_the_roots(
+        std::span(&it, 1), me, [this] { return ready(); }, until);
+  }
   if (helper() == nullptr && attended_by() == nullptr) {
     // A worker that is already looking finishes a short task sooner than this thread can fall asleep.
     spin_budget& budget = here().waiting;
@@ -77,6 +106,16 @@ bool future_state::wait(std::int64_t until) {
 }
 
 bool future_state::cancel() noexcept {
+  if (take_back()) return true;
+  for (state_ref<future_state> other = stand_in(); other; other = other->stand_in()) {
+    if (other->take_back()) return true;
+  }
+  return false;
+}
+
+state_ref<future_state> future_state::stand_in() noexcept { return {}; }
+
+bool future_state::take_back() noexcept {
   if (!begin()) return false;
   drop_task();
   fail(std::make_exception_ptr(cancelled("the task was cancelled before it began")));
@@ -132,8 +171,14 @@ void future_state::unlink(watch& w) noexcept {
 
 void future_state::finish_watched() noexcept {
   auto* w = reinterpret_cast<watch*>(lock(done) & ~flags);
+  watch* calls = nullptr;
   while (w != nullptr) {
     watch* const next = w->next;
+    if (w->call != nullptr) {
+      w->next = std::exchange(calls, w);
+      w = next;
+      continue;
+    }
     sleeper* const whom = w->whom;
     if (w->group != nullptr) w->group->put(w);  // from here on its `next` is the group's
     auto* const word = whom->signal();
@@ -142,6 +187,16 @@ void future_state::finish_watched() noexcept {
     w = next;
   }
   word_.store(done);
+  if (calls != nullptr) call_all(calls);
+}
+
+void future_state::tell_news() noexcept {
+  if ((word_.load() & ~flags) == 0) return;
+  const std::uintptr_t word = lock(0);
+  for (auto* w = reinterpret_cast<watch*>(word & ~flags); w != nullptr; w = w->next) {
+    if (w->news) w->whom->ring();
+  }
+  word_.store(word);
 }
 
 }  // namespace detail

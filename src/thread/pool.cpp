@@ -6,9 +6,11 @@
 
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
+#include "centimane/then.hpp"
 #include "centimane/thread_pool.hpp"
 #include "platform/cpu_relax.hpp"
 #include "platform/fork_generation.hpp"
+#include "thread/deep_wait.hpp"
 #include "thread/pool_core.hpp"
 #include "thread/thread_place.hpp"
 
@@ -34,6 +36,16 @@ void to_stderr(std::exception_ptr e) {
 
 bool works_for(const pool_core* pool) noexcept { return here().pool == pool; }
 bool helps_out() noexcept { return here().depth > 1; }
+bool helps_too_deep() noexcept {
+  const thread_place& place = here();
+  return place.pool != nullptr && place.depth >= deepest_help;
+}
+
+pool_hold::pool_hold(thread_pool& pool) noexcept : core_(&pool_access::core(pool)) { core_->hold(); }
+pool_hold::~pool_hold() {
+  if (core_ != nullptr) core_->release();
+}
+void pool_hold::operator()(continuation what) const { core_->push(small_function(std::move(what))); }
 
 pool_core::pool_core(std::size_t n, thread_pool::error_handler on_error)
     : born_(platform::fork_generation()),
@@ -50,7 +62,7 @@ pool_core::pool_core(std::size_t n, thread_pool::error_handler on_error)
   }
 }
 
-pool_core::~pool_core() { close(); }
+pool_core::~pool_core() = default;
 
 void pool_core::close() noexcept {
   closing_.store(true);
@@ -178,7 +190,9 @@ thread_pool::~thread_pool() = default;
 
 void thread_pool::closer::operator()(detail::pool_core* core) const noexcept {
   // After a fork there are no threads to wait for, and locks may be held by nobody: it is left as it is.
-  if (core->ours()) delete core;
+  if (!core->ours()) return;
+  core->close();
+  core->release();
 }
 
 void thread_pool::push(detail::small_function task) { core_->push(std::move(task)); }

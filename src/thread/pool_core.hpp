@@ -23,8 +23,15 @@ struct thread_place;
 class pool_core final : public attendant {
  public:
   pool_core(std::size_t workers, thread_pool::error_handler on_error);
-  /// Cancels what is queued, waits for what runs.
+  /// Precondition: closed.
   ~pool_core();
+  /// Cancels what is queued, waits for what runs. What is pushed then is dropped at once.
+  void close() noexcept;
+  /// It lives until everybody has let it go: the pool, once it has closed it, and continuations that are still to come.
+  void hold() noexcept { holders_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
 
   /// Throws pool_forked in a child of the process whose threads these are.
   void push(small_function&& task);
@@ -44,7 +51,6 @@ class pool_core final : public attendant {
   void run(small_function& task, thread_place& place) noexcept;
   void notify();
   void cancel_queued() noexcept;
-  void close() noexcept;
   void live(worker& me, std::size_t index);
   [[nodiscard]] bool more() const noexcept { return !queue_.empty(); }
 
@@ -52,6 +58,7 @@ class pool_core final : public attendant {
   task_ring queue_;
   parking parking_;
   std::atomic<bool> closing_{false};
+  std::atomic<std::uint32_t> holders_{1};
   const thread_pool::error_handler on_error_;
   std::deque<worker> workers_;
 };

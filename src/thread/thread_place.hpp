@@ -20,6 +20,8 @@ struct thread_place {
   spin_budget searching{128};               ///< a worker's, for tasks: a few microseconds, less than a wake-up costs
   spin_budget waiting{256};                 ///< for a future
   const std::atomic<bool>* stop = nullptr;  ///< asks the task that runs to end early
+  watch* to_call = nullptr;                 ///< of states that this thread made ready, last first
+  bool calling = false;                     ///< one of them is called: others are put off
 };
 
 thread_place& here() noexcept;

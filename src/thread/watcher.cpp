@@ -5,6 +5,7 @@
 #include <deque>
 
 #include "centimane/future.hpp"
+#include "thread/deep_wait.hpp"
 
 namespace centimane {
 inline namespace v0 {
@@ -52,11 +53,7 @@ struct watcher::parts {
   entry* next(std::int64_t until) {
     if (seen == entries.size()) return nullptr;
     if (finished.empty()) {
-      if (group.empty() && !run_one()) {
-        if (!wait_until(
-                me, [this] { return !group.empty(); }, until, owners.empty() ? nullptr : owners.front()))
-          return nullptr;
-      }
+      if (group.empty() && !run_one() && !wait_for_one(until)) return nullptr;
       for (watch* w = group.take(); w != nullptr; w = w->next) finished.push_back(static_cast<entry*>(w));
     }
     entry* e = finished.back();
@@ -65,12 +62,24 @@ struct watcher::parts {
     return e;
   }
 
+  bool wait_for_one(std::int64_t until) {
+    const auto one = [this] { return !group.empty(); };
+    if (!helps_too_deep()) return wait_until(me, one, until, owners.empty() ? nullptr : owners.front());
+    std::vector<state_ref<future_state>> states;
+    for (const entry& e : entries) {
+      e.state->hold();
+      states.emplace_back(e.state);
+    }
+    return wait_at_the_roots(states, me, one, until);
+  }
+
   /// In a worker of the pool: runs one of the watched tasks itself, if one has not begun. Goes through them once in
-  /// all.
+  /// all. True: one of them is ready.
   bool run_one() {
     if (helper() == nullptr) return false;
     while (tried < entries.size()) {
-      if (entries[tried++].state->run_here()) return true;
+      future_state& state = *entries[tried++].state;
+      if (state.run_here() && state.ready()) return true;
     }
     return false;
   }

@@ -12,6 +12,8 @@
 //  * A thread may have an attendant of its own (helper()): a thread pool's worker that waits runs other tasks of its
 //  pool.
 //    Nested waits therefore never use up the workers.
+//  * Nobody need wait: a watch may be a function that is called once the state is ready, on the thread that made it so.
+//    Continuations are built on that (joint.hpp).
 //
 // Thread safety: what is const or says so, from any thread.
 #pragma once
@@ -23,6 +25,7 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "centimane/detail/sleeper.hpp"
 
@@ -71,13 +74,33 @@ bool wait_until(sleeper& me, condition done, std::int64_t until, attendant* by =
 [[nodiscard]] std::int64_t now_ns() noexcept;
 
 class watch_group;
+template <class S>
+class state_ref;
 
 /// One waiter's interest in one state.
 struct watch {
   watch* next = nullptr;
   sleeper* whom = nullptr;
-  watch_group* group = nullptr;   ///< if set, is given the watch before `whom` is rung
-  std::atomic<bool> gone{false};  ///< finish() will not touch it any more
+  watch_group* group = nullptr;             ///< if set, is given the watch before `whom` is rung
+  void (*call)(watch*) noexcept = nullptr;  ///< if set, is called instead, and the watch is its own again: no unlink
+  bool news = false;                        ///< `whom` is also rung when the state begins to wait for another one
+  std::atomic<bool> gone{false};            ///< finish() will not touch it any more
+};
+
+/// Calls each watch of the list; within such a call, later: once that has returned. So chains of any length need no
+/// stack.
+void call_all(watch* first) noexcept;
+
+/// While it lives, calls that were put off are made, and none is put off on this thread: for what may wait.
+class no_calls_put_off {
+ public:
+  no_calls_put_off() noexcept;
+  no_calls_put_off(const no_calls_put_off&) = delete;
+  no_calls_put_off& operator=(const no_calls_put_off&) = delete;
+  ~no_calls_put_off();
+
+ private:
+  bool within_;
 };
 
 /// Collects the watches of finished states, in order of finishing, for as_completed and wait.
@@ -107,14 +130,17 @@ class future_state {
   bool wait(std::int64_t until);
   /// Ready and holds an error.
   [[nodiscard]] bool failed() const noexcept { return ready() && error_ != nullptr; }
-  /// Takes the task back if it has not begun; it is then ready with `cancelled`. True if so.
-  virtual bool cancel() noexcept;
+  /// Takes the task back if it has not begun; it is then ready with `cancelled`. So is what it waits for, if nobody
+  /// else can ask for that. True if so, or if its outcome will be that of another, which could be taken back.
+  bool cancel() noexcept;
   /// Who must be attended so that this state becomes ready; null: it becomes so by itself. Lives as long as the state.
   [[nodiscard]] virtual attendant* attended_by() noexcept { return nullptr; }
-  /// Runs the task here and now, if it has not begun and this thread may. True: it is ready.
+  /// Runs the task here and now, if it has not begun and this thread may. True: it was run.
   virtual bool run_here() noexcept { return false; }
+  /// Adds the states that this one waits for and that are not ready.
+  virtual void inputs(std::vector<state_ref<future_state>>&) {}
 
-  /// False: it is ready, and the watch was not linked.
+  /// False: it is ready, and the watch was not linked (nor is it called).
   bool link(watch& w) noexcept;
   /// After it, the watch is not touched any more.
   void unlink(watch& w) noexcept;
@@ -132,6 +158,8 @@ class future_state {
   }
   /// To be called before finish, once, instead of storing a value.
   void fail(std::exception_ptr e) noexcept { error_ = std::move(e); }
+  /// Precondition: ready. Its error, if it ended in one, which it then has no more.
+  [[nodiscard]] std::exception_ptr take_error() noexcept { return std::exchange(error_, nullptr); }
   /// Value or error is in place: wakes all who wait.
   void finish() noexcept {
     std::uintptr_t expected = 0;
@@ -141,8 +169,14 @@ class future_state {
  protected:
   explicit future_state(std::uint32_t holders) noexcept : refs_(holders) {}
   virtual ~future_state() = default;
+  /// Cancels this one alone, if it has not begun.
+  virtual bool take_back() noexcept;
+  /// The other state whose outcome will be this one's, if there is one and it is not ready.
+  [[nodiscard]] virtual state_ref<future_state> stand_in() noexcept;
   /// What belongs to the task alone (the callable, its arguments) may go.
   virtual void drop_task() noexcept {}
+  /// Rings watches that want news.
+  void tell_news() noexcept;
   /// The exception goes to the caller with all that is held of it, so that no other thread has to destroy it.
   void rethrow_error() {
     if (error_) std::rethrow_exception(std::exchange(error_, nullptr));

@@ -28,6 +28,15 @@ int main() {
 #elif defined(CASE_CAPTURE_CANNOT_TRAVEL)
   cm::process_pool pool;
   auto r = pool.submit([items] { return items.size(); });
+#elif defined(CASE_THEN_OF_ANOTHER_TYPE)
+  cm::thread_pool pool;
+  auto r = pool.submit([] { return 1; }).then(pool, [](const std::vector<int>& v) { return v.size(); });
+#elif defined(CASE_WHEN_ALL_OF_WHAT_IS_KEPT)
+  std::vector<cm::future<int>> futures;
+  auto r = cm::when_all(futures);
+#elif defined(CASE_AS_COMPLETED_OF_TEMPORARIES)
+  cm::thread_pool pool;
+  auto& r = cm::as_completed(std::tuple(pool.submit([] { return 1; }), 2));
 #else
   auto r = cm::parallel_map([](int i) { return i; }, items);
 #endif
