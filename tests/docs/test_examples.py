@@ -36,6 +36,13 @@ def test_each_guide_has_examples() -> None:
     assert told <= set(GUIDES)
 
 
+def test_excerpts_are_out_of_the_examples_folder() -> None:
+    """What is shown as `cc` is no program, but part of one that ctest runs."""
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "examples" / "cpp").glob("*.cpp"))]
+    for excerpt in examples("cc"):
+        assert any(excerpt.code in source for source in sources), str(excerpt)
+
+
 @pytest.mark.parametrize("example", PYTHON, ids=str)
 def test_python(example: Example, tmp_path: Path) -> None:
     script = tmp_path / "example.py"

@@ -34,6 +34,8 @@ echo "installed, moved, found by find_package and pkg-config"
 
 [ "$what" = headers ] || exit 0
 find "$tmp/moved/include/centimane" -maxdepth 1 -name '*.hpp' | while read -r header; do
+  # Optional headers stand on somebody else's.
+  if [[ $header == */asio.hpp ]] && ! echo '#include <asio/version.hpp>' | "$compiler" -fsyntax-only -x c++ - 2>/dev/null; then continue; fi
   echo "#include \"$header\"" | "$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Werror $(pkg-config --cflags centimane) -x c++ - ||
     { echo "does not stand alone: $header" >&2; exit 1; }
 done
