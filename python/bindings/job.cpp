@@ -409,6 +409,20 @@ index job::invoke_range(index first, index n, int, engine::verdict& last) {
   return n;
 }
 
+void job::invoke_drawn(engine::supply& from, int) {
+  const bool on_hand = where_ == where::threads;
+  in_python now;
+  index task = 0;
+  std::uint32_t attempt = 1;
+  if (!from.draw(nullptr, task, attempt)) return;
+  engine::verdict last;
+  std::uint64_t tick = ticks();
+  do {
+    last = {};
+    run_one(task, on_hand, tick, last);
+  } while (from.draw(&last, task, attempt));
+}
+
 engine::verdict job::take_outcome(std::uint64_t i, bool ok, ref what, float seconds) {
   engine::verdict v;
   if (ok) {
@@ -486,7 +500,9 @@ bool job::note(index task, std::uint64_t items) {
       if (!result || !told(PyObject_CallOneArg, options_.on_result.get(), result.get())) give_up(take_error());
     }
     if (options_.on_progress && !error_) {
-      if (!told(PyObject_CallFunction, options_.on_progress.get(), "KL", static_cast<unsigned long long>(done_), total))
+      const ref done = ref::steal(PyLong_FromUnsignedLongLong(done_)), all = ref::steal(PyLong_FromLongLong(total));
+      if (!done || !all ||
+          !told(PyObject_CallFunctionObjArgs, options_.on_progress.get(), done.get(), all.get(), nullptr))
         give_up(take_error());
     }
   }

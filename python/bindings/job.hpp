@@ -2,7 +2,8 @@
 // and the callbacks; decides nothing about when or where something runs.
 //
 // An index of the engine is a task: one item, or one chunk of `chunk` items where the user named a chunk size.
-// All of it needs the GIL; `invoke_range` takes it by itself on a hand's thread, `idle` gives it away while it sleeps.
+// All of it needs the GIL; `invoke_range` and `invoke_drawn` take it by themselves on a hand's thread, `idle` gives it
+// away while it sleeps.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -74,6 +75,7 @@ class job final : public engine::payload, public engine::recorder {
   engine::verdict decode(index task, bool ok, reader in) override;
   engine::verdict invoke(index task, std::uint32_t attempt, int worker) override;
   index invoke_range(index first, index n, int worker, engine::verdict& last) override;
+  void invoke_drawn(engine::supply& from, int worker) override;
   [[nodiscard]] std::uint64_t definition(index task) const override;
   engine::verdict fail(index task, std::uint32_t attempt, const engine::trouble& why) override;
   bool settled(index task, bool ok, std::uint32_t attempt, int worker) override;

@@ -108,6 +108,7 @@ void run::on_threads(std::uint32_t workers) {
                                                hire(n, {me, **passes, among});
                                              });
   passes->emplace(crew->pass());
+  if (rules_.limit != nullptr) crew->draw_from(*rules_.limit, rules_.draw_patience);
   port_ = std::move(crew);
   begin(where::threads, 0, workers);
 }

@@ -51,6 +51,17 @@ class Admission:
         """Is there a file?"""
         return self._file is not None
 
+    @property
+    def admitting(self) -> Callable[[int, Any], tuple[Any] | None]:
+        """What each item is shown to: ``admit``, or the part of it that there is to do."""
+        names_only = self._file is None and self._item_key is not None and self._item_key is not self._row_key
+        return self._name if names_only else self.admit
+
+    def _name(self, index: int, item: Any) -> None:
+        assert self._item_key is not None
+        assert self.keys is not None
+        self.keys[index] = _checked("item_key", self._item_key(item))
+
     def admit(self, index: int, item: Any) -> tuple[Any] | None:
         """The item has come. Answers ``(value,)`` if its value is known."""
         key = given = None
@@ -143,6 +154,8 @@ def prepare(
 
 
 def _checked(name: str, key: Any) -> Key:
+    if type(key) is str:  # nearly all are
+        return key
     if hasattr(key, "cr_frame"):
         key.close()  # a coroutine: nobody will await it
     if isinstance(key, bool) or not isinstance(key, (str, int, bytes)):

@@ -74,6 +74,7 @@ struct carrier::parts {
 carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_unique<parts>()) {
   parts& p = *parts_;
   if (how.rate_limit) p.limit = budget_of(*how.rate_limit);
+  const policy::rules rules = rules_of(how, p.limit.get());
   if (how.insights || !how.trace.empty() || how.on_event) {
     engine::watch::wishes wishes;
     wishes.trace = how.trace;
@@ -102,6 +103,7 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
     const bool nothing_to_watch = !each_alone && !how.stream && !work.wants_each() && !how.retry && !how.max_errors &&
                                   how.deadline == policy::never && !how.stop.stop_possible() && how.total;
     if (nothing_to_watch) crew->driver_works();
+    if (p.limit) crew->draw_from(*p.limit, rules.draw_patience);
     p.where = std::move(crew);
   } else {
     writer blob;
@@ -119,8 +121,7 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
     p.on_processes = true;
     p.where = std::move(port);
   }
-  p.drive.emplace(work, *p.where, rules_of(how, p.limit.get()), work.records() ? &work : nullptr,
-                  p.eyes ? &*p.eyes : nullptr);
+  p.drive.emplace(work, *p.where, rules, work.records() ? &work : nullptr, p.eyes ? &*p.eyes : nullptr);
   if (p.on_processes) {
     p.drive->listen([&work](const engine::word& what) { return work.tell_user([&] { hear(what); }); });
   }

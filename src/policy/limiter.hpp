@@ -16,6 +16,8 @@ class tokens {
  public:
   /// Takes what is there, at most n, and says how many: one question and one answer, whoever else asks meanwhile.
   virtual index take_up_to(nanos now, index n) = 0;
+  /// How many of those that ask between now and `ahead` later will find one, if nobody else takes any. 0 in a pause.
+  [[nodiscard]] virtual index expected(nanos now, nanos ahead) const = 0;
   /// When a token will be there, if nobody takes one before; `now` if one is there. `never` if paused for ever.
   [[nodiscard]] virtual nanos ready_at(nanos now) const = 0;
   /// No token before t: a server that asks one caller to wait slows everybody. The longest pause holds.
@@ -33,9 +35,11 @@ class pace {
   pace(index count, nanos per, index burst);
 
   /// How many tokens are there.
-  [[nodiscard]] index available(nanos now, nanos tat) const {
-    const nanos ahead = std::max(tat, now) - now;
-    return ahead > slack_ ? 0 : static_cast<index>((slack_ - ahead) / period_ + 1);
+  [[nodiscard]] index available(nanos now, nanos tat) const { return expected(now, tat, 0); }
+  /// The same with those that come within `ahead`.
+  [[nodiscard]] index expected(nanos now, nanos tat, nanos ahead) const {
+    const nanos lead = std::max(tat, now) - now, most = later(slack_, ahead);
+    return lead > most ? 0 : static_cast<index>((most - lead) / period_ + 1);
   }
   /// When there is one.
   [[nodiscard]] nanos ready_at(nanos tat) const { return tat - slack_; }
@@ -60,6 +64,9 @@ class limiter final : public tokens {
   /// Takes n <= available(now) tokens.
   void take(nanos now, index n);
   index take_up_to(nanos now, index n) override;
+  [[nodiscard]] index expected(nanos now, nanos ahead) const override {
+    return now < paused_ ? 0 : pace_.expected(now, tat_, ahead);
+  }
   void pause_until(nanos t) override { paused_ = std::max(paused_, t); }
 
  private:

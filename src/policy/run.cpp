@@ -111,7 +111,7 @@ void run::pause_limiter(nanos until) {
 
 // ---- what next
 
-action run::next(nanos now, index room) {
+action run::next(nanos now, index room, further more) {
   if (finished_) return finish();
   // A consumer that reads on after the deadline does not make a finished run late.
   if (now >= rules_.deadline && !all_settled()) halt(status::timed_out, true);
@@ -128,10 +128,13 @@ action run::next(nanos now, index room) {
     if (again_.top().due > now) {
       until = std::min(until, again_.top().due);
     } else if (take_tokens(now, std::min<index>(room, 1), until) == 1) {
-      return start_retry();
+      return start_retry(false);
+    } else if (drawable(now, more) > 0) {
+      return start_retry(true);
     }
   }
-  if (const index n = take_tokens(now, startable(room), until); n > 0) return start_new(n);
+  if (const index n = take_tokens(now, startable(room), until); n > 0) return start_new(n, false);
+  if (const index n = startable(drawable(now, more)); n > 0) return start_new(n, true);
   if (const index n = pull_size(); n > 0) {
     pulling_ = true;
     return {action::pull, 0, n};
@@ -166,19 +169,22 @@ action run::finish() {
   return a;
 }
 
-action run::start_retry() {
+action run::start_retry(bool draws) {
   const waiting w = again_.top();
   again_.pop();
   ++running_;
-  return {action::start, w.item, 1, w.attempt};
+  action a{action::start, w.item, 1, w.attempt};
+  a.draws = draws;
+  return a;
 }
 
-action run::start_new(index n) {
-  const index first = next_;
+action run::start_new(index n, bool draws) {
+  action a{action::start, next_, n};
+  a.draws = draws;
   next_ += n;
   open_ += n;
   running_ += n;
-  return {action::start, first, n};
+  return a;
 }
 
 stretch run::take_emit() {
@@ -265,6 +271,15 @@ index run::take_tokens(nanos now, index wanted, nanos& until) {
   const index n = rules_.limit->take_up_to(now, wanted);
   if (n == 0) until = std::min(until, rules_.limit->ready_at(now));
   return n;
+}
+
+/// How many more items may wait for a hand and draw their own tokens. More than will find one would only come back; so
+/// would all, if the first has none that is worth waiting for in its place.
+index run::drawable(nanos now, further more) const {
+  if (more.room == 0 || rules_.limit == nullptr) return 0;
+  if (rules_.limit->ready_at(now) > later(now, rules_.draw_patience)) return 0;
+  const index expected = rules_.limit->expected(now, rules_.draw_ahead);
+  return expected > more.waiting ? std::min(more.room, expected - more.waiting) : 0;
 }
 
 }  // namespace centimane::policy

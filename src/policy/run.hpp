@@ -42,7 +42,18 @@ struct rules {
   std::uint64_t seed = 0;
   std::optional<index> max_errors = {};  ///< one failed item more aborts the run
   tokens* limit = nullptr;               ///< a token is spent at a start: the driver must offer only FREE hands as room
-  nanos max_server_wait = never;         ///< the longest wait that a server's word is followed for
+  /// Of hands that draw tokens themselves (see `further`): how far ahead they are given items, and how long one waits
+  /// in its place for the next token.
+  nanos draw_ahead = 100'000, draw_patience = 20'000;
+  nanos max_server_wait = never;  ///< the longest wait that a server's word is followed for
+};
+
+/// With a limiter, what an executor takes beyond its free hands: items that wait until a hand has done with another,
+/// each of which draws its own token as it begins. What finds none, nor has one coming within draw_patience, comes back
+/// unsent.
+struct further {
+  index room = 0;
+  index waiting = 0;  ///< such items that it has and that have not begun
 };
 
 /// One thing to do.
@@ -61,6 +72,7 @@ struct action {
   bool hard = false;
   nanos until = never;
   status end = status::completed;
+  bool draws = false;  ///< start: no token was taken, each draws its own
 };
 
 class run {
@@ -104,8 +116,8 @@ class run {
 
   // ---- what next
 
-  /// One thing to do. room: the tasks that the executor takes now.
-  [[nodiscard]] action next(nanos now, index room);
+  /// One thing to do. room: the tasks that the executor takes now; more: those that it lets wait.
+  [[nodiscard]] action next(nanos now, index room, further more = {});
 
   // ---- how far it is
 
@@ -157,10 +169,11 @@ class run {
   void pause_limiter(nanos until);
   void admit_recorded();
   index take_tokens(nanos now, index wanted, nanos& until);
+  [[nodiscard]] index drawable(nanos now, further more) const;
   stretch take_emit();
   action next_halted();
-  action start_retry();
-  action start_new(index n);
+  action start_retry(bool draws);
+  action start_new(index n, bool draws);
   action finish();
 
   rules rules_;

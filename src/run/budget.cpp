@@ -116,6 +116,11 @@ index budget::take_up_to(nanos now, index n) {
   }
 }
 
+index budget::expected(nanos now, nanos ahead) const {
+  if (now < at_->paused.load(std::memory_order_acquire)) return 0;
+  return pace_.expected(now, at_->tat.load(std::memory_order_acquire), ahead);
+}
+
 nanos budget::ready_at(nanos now) const {
   const nanos paused = at_->paused.load(std::memory_order_acquire);
   return std::max({now, paused, pace_.ready_at(at_->tat.load(std::memory_order_acquire))});

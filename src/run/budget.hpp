@@ -32,6 +32,7 @@ class budget final : public policy::tokens {
   budget& operator=(const budget&) = delete;
 
   index take_up_to(nanos now, index n) override;
+  [[nodiscard]] index expected(nanos now, nanos ahead) const override;
   [[nodiscard]] nanos ready_at(nanos now) const override;
   void pause_until(nanos t) override;
 

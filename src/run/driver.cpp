@@ -118,7 +118,7 @@ class driver::loop final : public events {
     handed_ = 0;
     if (eyes_ != nullptr && !std::exchange(begun_, true)) say({happening::run_begun});
     for (;;) {
-      policy::action a = run_.next(platform::now(), where_.room());
+      policy::action a = run_.next(platform::now(), where_.room(), limited_ ? where_.further() : policy::further{});
       switch (a.what) {
         case policy::action::pull:
           pull(a.count);
@@ -195,12 +195,16 @@ class driver::loop final : public events {
   }
 
   void start(const policy::action& a) {
-    if (eyes_ == nullptr) return where_.start(a.first, a.count, a.attempt);
+    if (eyes_ == nullptr) return hand_over(a);
     const nanos before = platform::now();
-    where_.start(a.first, a.count, a.attempt);
+    hand_over(a);
     const nanos after = platform::now();
     ledger_.encoded(after - before);
     eyes_->spent("start", before, after, a.count);
+  }
+
+  void hand_over(const policy::action& a) {
+    a.draws ? where_.start_drawing(a.first, a.count, a.attempt) : where_.start(a.first, a.count, a.attempt);
   }
 
   void end(policy::status how) {

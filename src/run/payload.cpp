@@ -38,6 +38,15 @@ index payload::invoke_range(index first, index n, int worker, verdict& last) {
   return done;
 }
 
+void payload::invoke_drawn(supply& from, int worker) {
+  index item = 0;
+  std::uint32_t attempt = 1;
+  verdict last;
+  for (bool more = from.draw(nullptr, item, attempt); more; more = from.draw(&last, item, attempt)) {
+    last = invoke(item, attempt, worker);
+  }
+}
+
 verdict payload::not_sent(index item, std::exception_ptr why) {
   trouble account;
   account.where = stage::write_args;

@@ -3,6 +3,7 @@
 #pragma once
 #include "centimane/detail/payload.hpp"
 #include "centimane/detail/sleeper.hpp"
+#include "policy/run.hpp"
 
 namespace centimane::engine {
 
@@ -76,6 +77,10 @@ class port {
   virtual index room() = 0;
   /// Takes [first, first + n) as attempt `attempt`; n <= room().
   virtual void start(index first, index n, std::uint32_t attempt) = 0;
+  /// With a limiter: what it takes beyond its free hands, each to draw its own token as it begins.
+  virtual policy::further further() { return {}; }
+  /// Takes them so; n <= further().room.
+  virtual void start_drawing(index first, index n, std::uint32_t attempt) { start(first, n, attempt); }
   /// Takes back all that has not begun (each is reported as unsent). hard: also ends what runs, where the executor can.
   virtual void recall(bool hard) = 0;
   /// Reports what has ended since; false if nothing had.

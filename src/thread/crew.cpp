@@ -24,8 +24,11 @@ void hand::work() const { core_->work(detail::helps_out() ? crew_core::stay::han
 
 void crew::depth(std::uint32_t n) { core_->depth(n); }
 void crew::driver_works() { core_->driver_works(); }
+void crew::draw_from(policy::tokens& limit, nanos patience) { core_->draw_from(limit, patience); }
 index crew::room() { return core_->room(); }
-void crew::start(index first, index n, std::uint32_t attempt) { core_->start(first, n, attempt); }
+void crew::start(index first, index n, std::uint32_t attempt) { core_->start(first, n, attempt, false); }
+policy::further crew::further() { return core_->further(); }
+void crew::start_drawing(index first, index n, std::uint32_t attempt) { core_->start(first, n, attempt, true); }
 void crew::recall(bool hard) { core_->recall(hard); }
 bool crew::collect(events& to) { return core_->collect(to); }
 void crew::wait(nanos until) { core_->wait(until); }

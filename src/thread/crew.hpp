@@ -4,7 +4,8 @@
 // Promises: a range is taken by one hand at a time, in chunks that grow until one takes about 100 us and that shrink
 // towards the end of the work, so that no hand waits long for another; what was not begun is taken back exactly; the
 // driver is woken at the end of the work, or at most each 200 us. A chunk that was begun is run to its end by its hand,
-// whatever its items take.
+// whatever its items take. Where each item is on its own (each_alone), hands draw them one by one instead: no item
+// waits behind another while a hand is free, no outcome for another's.
 #pragma once
 #include <functional>
 #include <memory>
@@ -35,8 +36,8 @@ class crew final : public port {
  public:
   /// `hire(n)`: asks for n more hands; each must sooner or later call work() once, from its own thread. At most
   /// `workers` at a time. Called by start() on the driver's thread, and by hands on theirs. If it throws, none of the n
-  /// comes; start() throws on only if there is no other hand. each_alone: one item a time, for runs with policies on
-  /// items.
+  /// comes; start() throws on only if there is no other hand. each_alone: hands draw item by item, for runs with
+  /// policies on items.
   crew(payload& work, std::uint32_t workers, bool each_alone, std::function<void(std::uint32_t)> hire);
   /// Hands are workers of a thread pool. workers 0: as many as the pool has.
   crew(payload& work, std::uint32_t workers, bool each_alone, thread_pool& from);
@@ -47,9 +48,15 @@ class crew final : public port {
   /// The same for hands that may come after this crew is gone.
   [[nodiscard]] hand pass() const { return hand(core_); }
 
-  /// At most n items a hand may have begun or wait for one; 0: any number. From the start 1 if each_alone (only free
-  /// hands are room, as a limiter needs it), else 0.
+  /// At most n items a hand may have begun or wait for one; 0: any number. From the start 0, or if each_alone what
+  /// hands will begin within some 400 us: of what takes longer, as many as are free.
   void depth(std::uint32_t n);
+
+  /// For runs with a limiter: room is free hands only, and what is quick may wait for them besides (further), drawing
+  /// tokens here. What finds none, nor has one coming within `patience`, comes back unsent, with all that waits so; and
+  /// so does that when an error asks for a pause, of which the driver hears first. Only with each_alone, before the
+  /// first start. It must outlive the hands.
+  void draw_from(policy::tokens& limit, nanos patience);
 
   /// For runs whose driver has nothing to watch: instead of sleeping it is one of the workers, which are one fewer
   /// then. Before the first start.
@@ -57,6 +64,8 @@ class crew final : public port {
 
   index room() override;
   void start(index first, index n, std::uint32_t attempt) override;
+  policy::further further() override;
+  void start_drawing(index first, index n, std::uint32_t attempt) override;
   void recall(bool hard)
       override;  ///< running tasks cannot be ended; both kinds make this_task::stop_requested() true for them
   bool collect(events& to) override;

@@ -10,12 +10,12 @@
 namespace centimane::engine {
 
 namespace {
-/// A chunk should take a hand that long: a thousand times what a lock costs, and short for the eye of a progress bar.
-constexpr nanos chunk_time = 100'000;
 /// How long results may wait for a driver that sleeps.
 constexpr nanos doze_time = 200'000;
 /// Items and places enough for "any number", far from overflow.
 constexpr index plenty = index{1} << 40;
+/// Chunks that hands which draw item by item are given ahead, so that they need not wait for the driver after each.
+constexpr index chunks_ahead = 4;
 }  // namespace
 
 crew_core::crew_core(payload& work, std::uint32_t workers, bool each_alone, std::function<void(std::uint32_t)> hire)
@@ -24,20 +24,38 @@ crew_core::crew_core(payload& work, std::uint32_t workers, bool each_alone, std:
       each_alone_(each_alone),
       hire_(std::move(hire)),
       born_(platform::fork_generation()),
-      depth_(each_alone ? 1 : 0) {
+      own_depth_(each_alone) {
   places_.reserve(workers_);
   for (std::uint32_t i = workers_; i-- > 0;) places_.push_back(static_cast<int>(i));
 }
 
 bool crew_core::here() const noexcept { return platform::fork_generation() == born_; }
 
-void crew_core::depth(std::uint32_t n) { depth_ = n; }
+void crew_core::depth(std::uint32_t n) {
+  depth_ = n;
+  own_depth_ = false;
+}
+
+index crew_core::most() const noexcept {
+  if (own_depth_) return limit_ != nullptr ? workers_ : std::max<index>(workers_, quick());
+  return depth_ == 0 ? plenty : index{depth_} * workers_;
+}
+
+/// What takes its time is given to free hands only; of what is quick, so much waits as will begin soon.
+index crew_core::quick() const noexcept { return grain_ > 1 ? workers_ * grain_ * chunks_ahead : 0; }
 
 index crew_core::room() {
   if (!here()) throw pool_forked("centimane: this run belongs to the process that began it, not to its fork");
   const std::lock_guard lock(mutex_);
-  const index held = queued_ + busy_, most = depth_ == 0 ? plenty : index{depth_} * workers_;
-  return most > held ? most - held : 0;
+  const index held = queued_ + busy_, all = most();
+  return all > held ? all - held : 0;
+}
+
+policy::further crew_core::further() {
+  if (!here()) return {};
+  const std::lock_guard lock(mutex_);
+  const index held = queued_ + busy_, all = quick();
+  return {all > held ? all - held : 0, drawing_};
 }
 
 std::uint32_t crew_core::missing_hands() const noexcept {
@@ -48,16 +66,25 @@ std::uint32_t crew_core::missing_hands() const noexcept {
   return queued_ <= free ? 0 : static_cast<std::uint32_t>(std::min<index>(workers_ - there, queued_ - free));
 }
 
-void crew_core::start(index first, index n, std::uint32_t attempt) {
+void crew_core::start(index first, index n, std::uint32_t attempt, bool draws) {
   std::uint32_t more = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (!queue_.empty() && queue_.back().attempt == attempt && queue_.back().first + queue_.back().count == first) {
+    if (draws && held_) {
+      ended_.push_back({ended::unsent, -1, attempt, first, n, {}});
+      tell();
+      return;
+    }
+    if (each_alone_ && attempt > 1) {
+      queue_.push_front({first, n, attempt, draws});  // what was admitted goes before what is new
+    } else if (!queue_.empty() && queue_.back().attempt == attempt && queue_.back().draws == draws &&
+               queue_.back().first + queue_.back().count == first) {
       queue_.back().count += n;
     } else {
-      queue_.push_back({first, n, attempt});
+      queue_.push_back({first, n, attempt, draws});
     }
     queued_ += n;
+    if (draws) drawing_ += n;
     more = missing_hands();
     coming_ += more;
   }
@@ -75,12 +102,12 @@ void crew_core::start(index first, index n, std::uint32_t attempt) {
 crew_core::span crew_core::take() {
   span& front = queue_.front();
   index n = 1;
-  if (!each_alone_ && front.attempt == 1) {
+  if (front.attempt == 1) {
     // Towards the end chunks shrink, so that the last ones end together; not below what is worth taking the lock for.
     const index least = std::max<index>(1, grain_ / 32);
     n = std::min({front.count, grain_, std::max(least, queued_ / (2 * index{workers_}))});
   }
-  const span mine{front.first, n, front.attempt};
+  const span mine{front.first, n, front.attempt, false};
   front.first += n;
   front.count -= n;
   if (front.count == 0) queue_.pop_front();
@@ -104,7 +131,7 @@ void crew_core::run_timed(span s, int me, std::vector<ended>& out) {
 
 void crew_core::run(span s, int me, std::vector<ended>& out) {
   if (watched_) return run_timed(s, me, out);
-  if (each_alone_ || s.attempt != 1) {
+  if (s.attempt != 1) {
     const verdict v = work_.invoke(s.first, s.attempt, me);
     out.push_back({v.ok && s.attempt == 1 ? ended::values : ended::invoked, me, s.attempt, s.first, 1, v});
     return;
@@ -137,8 +164,8 @@ void crew_core::note(const ended& what) {
 }
 
 std::atomic<std::uint32_t>* crew_core::signal_driver() noexcept {
-  const bool wanted = rest_ == rest::asleep || (rest_ == rest::dozing && queued_ == 0);
-  if (!wanted) return nullptr;
+  if (rest_ == rest::awake) return nullptr;
+  if (!to_collect() || (rest_ == rest::dozing && queued_ > 0)) return nullptr;
   rest_ = rest::awake;
   return driver_.signal();
 }
@@ -155,23 +182,25 @@ void crew_core::work(stay how) {
   std::vector<ended> out;
   bool leaves = false;
   while (!closed_ && !queue_.empty() && !leaves) {
-    const span mine = take();
-    ++busy_;
-    lock.unlock();
-    const nanos began = each_alone_ ? 0 : platform::now();
-    run(mine, me, out);
-    const nanos took = each_alone_ ? 0 : platform::now() - began;
-    lock.lock();
-    --busy_;
-    if (!each_alone_ && mine.attempt == 1) {
-      // Grows at most sixteenfold a step: what one chunk took tells little of the next. A chunk cut short says nothing
-      // against it.
-      const index fit = mine.count * static_cast<index>(chunk_time) / static_cast<index>(std::max<nanos>(1, took));
-      grain_ = std::max<index>(1, std::min(fit, std::max(grain_, mine.count * 16)));
+    if (each_alone_) {
+      drawing mine(*this, me, how != stay::all);
+      lock.unlock();
+      work_.invoke_drawn(mine, me);
+      lock.lock();
+    } else {
+      const span mine = take();
+      ++busy_;
+      lock.unlock();
+      const nanos began = platform::now();
+      run(mine, me, out);
+      const nanos took = platform::now() - began;
+      lock.lock();
+      --busy_;
+      if (mine.attempt == 1) fit_grain(mine.count, took);
+      for (const ended& e : out) note(e);
+      out.clear();
+      news_.store(true);
     }
-    for (const ended& e : out) note(e);
-    out.clear();
-    news_.store(true);
     std::atomic<std::uint32_t>* word = signal_driver();
     const bool hand_on = how == stay::handed_on && !queue_.empty() && !closed_;
     leaves = how != stay::all;
@@ -201,14 +230,37 @@ void crew_core::work(stay how) {
   detail::sleeper::wake(word);
 }
 
+/// Grows at most sixteenfold a step: what one chunk took tells little of the next. A chunk cut short says nothing
+/// against it.
+void crew_core::fit_grain(index ran, nanos took) noexcept {
+  if (ran == 0) return;
+  const index fit = ran * static_cast<index>(chunk_time) / static_cast<index>(std::max<nanos>(1, took));
+  grain_ = std::max<index>(1, std::min(fit, std::max(grain_, ran * 16)));
+}
+
+void crew_core::give_back() {
+  for (const span& s : queue_) ended_.push_back({ended::unsent, -1, s.attempt, s.first, s.count, {}});
+  queue_.clear();
+  queued_ = drawing_ = 0;
+  if (!ended_.empty()) tell();
+}
+
+/// What has its token begins.
+void crew_core::give_back_drawing() {
+  if (drawing_ == 0) return;
+  for (const span& s : queue_) {
+    if (s.draws) ended_.push_back({ended::unsent, -1, s.attempt, s.first, s.count, {}});
+  }
+  std::erase_if(queue_, [](const span& s) { return s.draws; });
+  queued_ -= std::exchange(drawing_, 0);
+  tell();
+}
+
 void crew_core::recall(bool) {
   if (!here()) return;
   const std::lock_guard lock(mutex_);
   stopping_.store(true, std::memory_order_relaxed);
-  for (const span& s : queue_) ended_.push_back({ended::unsent, -1, s.attempt, s.first, s.count, {}});
-  queue_.clear();
-  queued_ = 0;
-  if (!ended_.empty()) news_.store(true);
+  give_back();
 }
 
 bool crew_core::collect(events& to) {
@@ -217,6 +269,7 @@ bool crew_core::collect(events& to) {
   {
     const std::lock_guard lock(mutex_);
     rest_ = rest::awake;
+    held_ = false;
     handed_over_.swap(ended_);
     news_.store(false);
   }
@@ -275,7 +328,7 @@ void crew_core::wait(nanos until) {
   // to nothing.
   for (const rest how : {rest::dozing, rest::asleep}) {
     std::unique_lock lock(mutex_);
-    if (!ended_.empty()) break;
+    if (to_collect()) break;
     rest_ = how;
     const std::uint32_t ticket = driver_.announce();
     lock.unlock();
@@ -300,7 +353,7 @@ bool crew_core::arm(const detail::alarm* to) {
   }
   driver_.divert(to);
   const std::lock_guard lock(mutex_);
-  if (!ended_.empty()) return false;
+  if (to_collect()) return false;
   rest_ = rest::asleep;
   return true;
 }
@@ -311,7 +364,7 @@ void crew_core::close() {
   closed_ = true;
   stopping_.store(true, std::memory_order_relaxed);
   queue_.clear();
-  queued_ = 0;
+  queued_ = drawing_ = 0;
   while (inside_ != 0) {
     // Hands may need the face's lock to get out.
     struct sleep_call {

@@ -267,6 +267,41 @@ def test_one_budget_for_many_runs() -> None:
     assert len(ran) == 20
 
 
+def test_quick_items_draw_as_many_tokens_as_there_are_and_no_more() -> None:
+    """Hands draw for items that wait for them; retries draw as well, and what finds no token is not run."""
+    limiter = Limiter(RateLimit(1, "hour", burst=3000))
+    token = StopToken()
+    starts: list[int] = []
+    failed: set[int] = set()
+    ended: list[None] = []
+
+    def work(i: int) -> int:
+        starts.append(i)
+        if i % 3 == 0 and i not in failed:
+            failed.add(i)
+            raise OSError(i)
+        return i
+
+    def an_attempt_ended(_: object) -> bool:
+        ended.append(None)
+        if len(ended) == 3000:
+            token.stop()
+        return True
+
+    result = parallel_map(
+        work,
+        range(4000),
+        workers=3,
+        rate_limit=limiter,
+        retry=Retry(2, retry_if=an_attempt_ended, **AT_ONCE),
+        on_result=lambda r: an_attempt_ended(r) if r.ok else None,
+        stop=token,
+    )
+    assert result.status is RunStatus.CANCELLED
+    assert len(starts) == len(ended) == 3000
+    assert len(result.successes()) == 3000 - len(failed)
+
+
 def test_tokens_are_exact_under_contention() -> None:
     limiter = Limiter(RateLimit(1, "hour", burst=500))
     got: list[int] = []

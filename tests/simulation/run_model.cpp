@@ -24,6 +24,14 @@ index meter::available(nanos now) const {
   return n;
 }
 
+index meter::expected(nanos now, nanos ahead) const {
+  if (now < paused_) return 0;
+  index n = 0;
+  for (nanos even = std::max(even_, now); even - now <= period_ * static_cast<nanos>(burst_ - 1) + ahead; ++n)
+    even += period_;
+  return n;
+}
+
 nanos meter::ready_at(nanos now) const {
   return std::max({now, paused_, even_ - period_ * static_cast<nanos>(burst_ - 1)});
 }
@@ -241,19 +249,34 @@ bool run_model::retry_due(nanos now) const {
 }
 
 /// True if a hand was offered that could have had work.
-bool run_model::idle_hands(nanos now, index room) const {
-  if (halted_ || room == 0 || (meter_.on() && meter_.available(now) == 0)) return false;
+bool run_model::idle_hands(nanos now, index room, further more) const {
+  const bool free = room > 0 && (!meter_.on() || meter_.available(now) > 0);
+  if (halted_ || (!free && drawable(now, more) == 0)) return false;
   return new_ready() || retry_due(now);
+}
+
+/// How many more may wait for a hand and surely draw a token.
+index run_model::drawable(nanos now, further more) const {
+  if (!meter_.on() || meter_.ready_at(now) > now + rules_.draw_patience) return 0;
+  const index expected = meter_.expected(now, rules_.draw_ahead);
+  return expected > more.waiting ? std::min(more.room, expected - more.waiting) : 0;
 }
 
 // ---- answers
 
-void run_model::check_start(const action& a, nanos now, index room) {
+void run_model::check_start(const action& a, nanos now, index room, further more) {
   CHECK(!halted_ && now < rules_.deadline);
-  CHECK(a.count > 0 && a.count <= room && a.first + a.count <= items_.size());
+  CHECK(a.count > 0 && a.count <= (a.draws ? more.room : room) && a.first + a.count <= items_.size());
   seen_.met_if(a.count > 1 && meter_.on(), met_in_run::burst_taken);
   seen_.met_if(pulling_, met_in_run::pull_answered_late);
-  if (meter_.on()) {
+  if (a.draws) {
+    CHECK(a.count <= drawable(now, more));
+    seen_.met(met_in_run::left_to_draw);
+    seen_.met_if(a.count > 1, met_in_run::left_several_to_draw);
+    seen_.met_if(drawable(now, more) < more.room, met_in_run::left_few_to_draw);
+    seen_.met_if(meter_.available(now) == 0, met_in_run::left_before_token);
+    seen_.met_if(a.attempt > 1, met_in_run::retry_left_to_draw);
+  } else if (meter_.on()) {
     CHECK(a.count <= meter_.available(now));
     meter_.take(now, a.count);
   }
@@ -293,10 +316,10 @@ void run_model::begin_new(const action& a) {
   open_ += a.count;
 }
 
-void run_model::check_pull(const action& a, nanos now, index room, const run& m) {
+void run_model::check_pull(const action& a, nanos now, index room, further more, const run& m) {
   CHECK(!rules_.total && !source_done_ && !pulling_ && !halted_);
   CHECK(a.count > 0 && stock() + a.count <= admissible());
-  CHECK(!idle_hands(now, room));
+  CHECK(!idle_hands(now, room, more));
   if (rules_.window_bytes != UINT64_MAX) {
     const std::uint64_t average = items_.empty() ? 0 : in_bytes_ / items_.size();
     CHECK(!items_.empty() || a.count == 1);
@@ -335,7 +358,7 @@ void run_model::check_recall(const action& a) {
   recalled_ = true;
 }
 
-void run_model::check_wait(const action& a, nanos now, index room, const run& m) {
+void run_model::check_wait(const action& a, nanos now, index room, further more, const run& m) {
   check_emitted();
   if (halted_) {
     CHECK(!recall_due_ || live_ == 0);
@@ -345,7 +368,7 @@ void run_model::check_wait(const action& a, nanos now, index room, const run& m)
   } else if (all_settled()) {
     CHECK(unread() > 0 && a.until == never);
   } else {
-    CHECK(!idle_hands(now, room));
+    CHECK(!idle_hands(now, room, more));
     const index lack = admissible() > stock() ? admissible() - stock() : 0;
     CHECK(source_done_ || pulling_ || lack == 0 || (stock() > 0 && lack < rules_.window / 4));
     seen_.met_if(!rules_.total && window_held_ >= rules_.window_bytes, met_in_run::bytes_full);

@@ -10,6 +10,7 @@
 namespace simulation {
 
 using centimane::policy::action;
+using centimane::policy::further;
 using centimane::policy::index;
 using centimane::policy::limiter;
 using centimane::policy::nanos;
@@ -26,6 +27,8 @@ class meter {
   void reset(index count, nanos per, index burst);
   [[nodiscard]] bool on() const { return on_; }
   [[nodiscard]] index available(nanos now) const;
+  /// Those that come within `ahead` counted.
+  [[nodiscard]] index expected(nanos now, nanos ahead) const;
   [[nodiscard]] nanos ready_at(nanos now) const;
   void take(nanos now, index n);
   void pause_until(nanos t) { paused_ = t > paused_ ? t : paused_; }
@@ -65,12 +68,12 @@ class run_model {
   void looks(nanos now, const run& m);
 
   // ---- answers of the machine
-  void check_start(const action& a, nanos now, index room);
-  void check_pull(const action& a, nanos now, index room, const run& m);
+  void check_start(const action& a, nanos now, index room, further more);
+  void check_pull(const action& a, nanos now, index room, further more, const run& m);
   void check_emit(const action& a);
   void check_give_up(const action& a);
   void check_recall(const action& a);
-  void check_wait(const action& a, nanos now, index room, const run& m);
+  void check_wait(const action& a, nanos now, index room, further more, const run& m);
   void check_finish(const action& a, const run& m);
   void check_totals(const run& m) const;
 
@@ -100,7 +103,8 @@ class run_model {
   [[nodiscard]] bool new_ready() const {
     return next_ < items_.size() && items_[next_].at == entry::fresh && admissible() > 0;
   }
-  [[nodiscard]] bool idle_hands(nanos now, index room) const;
+  [[nodiscard]] bool idle_hands(nanos now, index room, further more) const;
+  [[nodiscard]] index drawable(nanos now, further more) const;
   void check_wake(nanos until, nanos now, index room) const;
   void check_emitted() const;
   void check_bytes(const run& m) const;

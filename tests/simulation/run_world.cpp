@@ -58,6 +58,7 @@ void run_world::throw_limiter() {
   limiter_.reset();
   model_.tokens().reset();
   shared_ = pushes_back_ = false;
+  may_wait_ = 0;
   if (!dice_.one_in(3)) return;
   const index count = 1 + dice_(5);
   const nanos per = ticks(1 + dice_(dice_.one_in(2) ? 20 : 100));
@@ -69,6 +70,9 @@ void run_world::throw_limiter() {
   if (shared_) rules_.limit = this;
   pushes_back_ = dice_.one_in(4);
   if (pushes_back_) fault_ = 2;
+  rules_.draw_ahead = ticks(dice_(40));
+  rules_.draw_patience = ticks(dice_(6));
+  if (dice_.one_in(2)) may_wait_ = 1 + dice_(8);
 }
 
 index run_world::take_up_to(nanos now, index wanted) {
@@ -116,29 +120,36 @@ void run_world::history(std::uint64_t seed) {
   for (unsigned step = 0;; ++step) {
     CHECK(step < endless);
     const index room = offer();
+    const further more = lets_wait();
     model_.looks(now_, m);
-    const action a = m.next(now_, room);
-    if (carry_out(a, room, m)) return after_finish(a, m);
+    const action a = m.next(now_, room, more);
+    if (carry_out(a, room, more, m)) return after_finish(a, m);
   }
 }
 
 /// Room is the executor's to offer: it may have hands and keep them for another run.
 index run_world::offer() {
-  const index free = hands_there_ - hands_.size();
+  const index free = hands_there_ - std::min<index>(hands_there_, hands_.size());
   if (free == 0 || !dice_.one_in(8)) return free;
   seen_.met(met_in_run::room_withheld);
   return dice_(free);
 }
 
-bool run_world::carry_out(const action& a, index room, run& m) {
+further run_world::lets_wait() const {
+  const auto waiting = std::count_if(hands_.begin(), hands_.end(), [](const task& t) { return t.draws && !t.begun; });
+  const index most = may_wait_ == 0 ? 0 : hands_there_ + may_wait_;
+  return {most - std::min<index>(most, hands_.size()), static_cast<index>(waiting)};
+}
+
+bool run_world::carry_out(const action& a, index room, further more, run& m) {
   switch (a.what) {
     case action::pull:
-      model_.check_pull(a, now_, room, m);
+      model_.check_pull(a, now_, room, more, m);
       asked_ = a.count;
       if (dice_.one_in(2)) answer_pull(m);
       break;
     case action::start:
-      model_.check_start(a, now_, room);
+      model_.check_start(a, now_, room, more);
       start(a);
       break;
     case action::give_up:
@@ -152,7 +163,7 @@ bool run_world::carry_out(const action& a, index room, run& m) {
       take_back(a.hard, m);
       break;
     case action::wait:
-      model_.check_wait(a, now_, room, m);
+      model_.check_wait(a, now_, room, more, m);
       something_happens(a.until, m);
       return false;
     case action::finish:
@@ -167,14 +178,37 @@ bool run_world::carry_out(const action& a, index room, run& m) {
 void run_world::start(const action& a) {
   for (index i = a.first; i < a.first + a.count; ++i) {
     hand_of_[i] = hands_.size();
-    hands_.push_back({i, a.attempt, dice_.one_in(2)});
+    hands_.push_back({i, a.attempt, !a.draws && dice_.one_in(2), a.draws});
+  }
+}
+
+/// True if it has begun: what draws, draws now.
+bool run_world::begins(std::size_t hand) {
+  task& t = hands_[hand];
+  if (!t.draws || t.begun) return true;
+  if (rules_.limit->take_up_to(now_, 1) == 0) {
+    const nanos until = rules_.limit->ready_at(now_);
+    if (until > now_ + rules_.draw_patience) return false;
+    now_ = until;  // it waits in its place, maybe for a token that another takes
+    if (rules_.limit->take_up_to(now_, 1) == 0) return false;
+  }
+  model_.tokens().take(now_, 1);
+  seen_.met(met_in_run::drew_its_token);
+  return t.begun = true;
+}
+
+/// One has found no token: what waits as it did comes back, or some of it.
+void run_world::give_back_drawing(run& m) {
+  seen_.met(met_in_run::found_no_token);
+  for (std::size_t k = hands_.size(); k-- > 0;) {
+    if (hands_[k].draws && !hands_[k].begun && !dice_.one_in(8)) end_otherwise(k, outcome::unsent, m);
   }
 }
 
 /// The executor takes back what has not begun; some of it begins in that moment.
 void run_world::take_back(bool hard, run& m) {
   for (std::size_t k = hands_.size(); k-- > 0;) {
-    if (!hands_[k].begun && !dice_.one_in(8)) {
+    if (!hands_[k].begun && (!dice_.one_in(8) || !begins(k))) {
       end_otherwise(k, outcome::unsent, m);
     } else if (hard && dice_.one_in(2)) {
       end_otherwise(k, outcome::cancelled, m);
@@ -232,6 +266,10 @@ bool run_world::happens(std::uint64_t which, run& m) {
         return true;
       }
       return false;
+    case 7:
+      if (hands_.empty()) return false;
+      if (!begins(dice_(hands_.size()))) give_back_drawing(m);
+      return true;
     default:
       if (hands_.empty()) return false;
       an_attempt_ends(m);
@@ -274,6 +312,7 @@ void run_world::stop(run& m) {
 
 void run_world::an_attempt_ends(run& m) {
   const std::size_t k = dice_(hands_.size());
+  if (!begins(k)) return give_back_drawing(m);
   if (!dice_.one_in(fault_)) return end_values(k, m);
   constexpr outcome ways[] = {outcome::error,    outcome::error,    outcome::died,     outcome::died,
                               outcome::overtime, outcome::overtime, outcome::cancelled};
@@ -293,7 +332,8 @@ void run_world::end_values(std::size_t hand, run& m) {
     seen_.met_if(rules_.stream && rules_.ordered && i > model_.oldest_open() + 64, met_in_run::overtaken_by_64);
     model_.succeeds(i, size);
     bytes += size;
-  } while (n < most && first + n < model_.known() && model_.at(first + n).at == run_model::entry::live);
+  } while (n < most && first + n < model_.known() && model_.at(first + n).at == run_model::entry::live &&
+           begins(hand_of_[first + n]));
   seen_.met_if(n > 1, met_in_run::range_ended_at_once);
   m.succeeded(first, n, bytes);
 }

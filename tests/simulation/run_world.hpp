@@ -20,6 +20,7 @@ class run_world final : public centimane::policy::tokens {
 
   // A limiter that another run draws from as well: it may have been there just before.
   index take_up_to(nanos now, index n) override;
+  [[nodiscard]] index expected(nanos now, nanos ahead) const override { return limiter_->expected(now, ahead); }
   [[nodiscard]] nanos ready_at(nanos now) const override { return limiter_->ready_at(now); }
   void pause_until(nanos t) override { limiter_->pause_until(t); }
 
@@ -28,6 +29,7 @@ class run_world final : public centimane::policy::tokens {
     index item;
     std::uint32_t attempt;
     bool begun;
+    bool draws = false;  ///< a token, when it begins
   };
 
   void throw_rules();
@@ -35,8 +37,9 @@ class run_world final : public centimane::policy::tokens {
   void throw_limiter();
   void record_some(index first, run& m);
   [[nodiscard]] index offer();
+  [[nodiscard]] further lets_wait() const;
   /// Carries one thing out; true if the run has ended.
-  bool carry_out(const action& a, index room, run& m);
+  bool carry_out(const action& a, index room, further more, run& m);
   void start(const action& a);
   void take_back(bool hard, run& m);
   void something_happens(nanos until, run& m);
@@ -44,6 +47,8 @@ class run_world final : public centimane::policy::tokens {
   void answer_pull(run& m);
   void read_some(run& m);
   void stop(run& m);
+  bool begins(std::size_t hand);
+  void give_back_drawing(run& m);
   void an_attempt_ends(run& m);
   void end_values(std::size_t hand, run& m);
   void end_otherwise(std::size_t hand, outcome how, run& m);
@@ -59,6 +64,7 @@ class run_world final : public centimane::policy::tokens {
   std::vector<std::size_t> hand_of_;  ///< item → its place in hands_, if it is there
   nanos now_ = 0;
   index source_left_ = 0, asked_ = 0, hands_there_ = 1;
+  index may_wait_ = 0;  ///< items beside those that hands hold
   std::uint64_t fault_ = 8, item_bytes_ = 0, slowness_ = 0, checkpoint_ = 0;
   bool uneven_ = false, source_breaks_ = false, shared_ = false, pushes_back_ = false, restless_ = false;
 };

@@ -73,6 +73,17 @@ struct pulled {
   bool later = false;       ///< an async source: driver::arrived will answer, and nothing has come yet
 };
 
+/// What a hand draws from where each item is on its own: one at a time, as it is about to begin.
+class supply {
+ public:
+  /// Draws the next: it begins with the return. ended: how the one before it ended; null for the first. False: none may
+  /// begin now.
+  virtual bool draw(const verdict* ended, index& item, std::uint32_t& attempt) = 0;
+
+ protected:
+  ~supply() = default;
+};
+
 /// A face's side of one run. All calls come on the driver's thread, but `invoke`, which comes from any hand, at most
 /// once at a time for one item. Errors never cross this border as C++ exceptions: the face stores them at the item's
 /// index.
@@ -100,6 +111,9 @@ class payload {
   /// Runs [first, first + n) as attempt 1, in order, until one does not end in a value. Answers how many were run;
   /// `last` is the verdict of the last of them. A face overrides it with a tight loop.
   virtual index invoke_range(index first, index n, int worker, verdict& last);
+  /// Runs what is drawn, each as an attempt of its own, until nothing is. A face that holds a lock while it runs items
+  /// overrides it, to take that once.
+  virtual void invoke_drawn(supply& from, int worker);
   /// Which definition (an id from process_port::define) the item's task names. Asked before encode; process executors
   /// only.
   [[nodiscard]] virtual std::uint64_t definition(index item) const = 0;

@@ -56,6 +56,22 @@ TEST(Limiter, SavesNoMoreThanTheBurst) {
   EXPECT_EQ(l.available(1'000'000), 3U);
 }
 
+TEST(Limiter, ExpectsWhatWillHaveCome) {
+  limiter l(1, 10, 3);
+  EXPECT_EQ(l.expected(0, 0), 3U);
+  EXPECT_EQ(l.expected(0, 9), 3U);
+  EXPECT_EQ(l.expected(0, 10), 4U);
+  EXPECT_EQ(l.expected(0, never), static_cast<index>(never / 10) + 1);
+  l.take(0, 3);
+  EXPECT_EQ(l.expected(0, 9), 0U);
+  EXPECT_EQ(l.expected(0, 20), 2U);
+  EXPECT_EQ(l.expected(10, 19), 2U);
+  EXPECT_EQ(l.expected(10, 20), 3U);
+  l.pause_until(50);
+  EXPECT_EQ(l.expected(49, 1000), 0U);
+  EXPECT_EQ(l.expected(50, 0), 3U);
+}
+
 TEST(Limiter, NeverExceedsItsPromiseInAnySpan) {
   for (index count = 1; count <= 7; ++count) {
     for (nanos per = 1; per <= 40; ++per) {

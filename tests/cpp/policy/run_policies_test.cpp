@@ -93,6 +93,34 @@ TEST(Run, ASharedLimiterIsOneForAllRuns) {
   expect_wait(b.next(10, 1), 105);
 }
 
+TEST(Run, WhatWaitsForAHandDrawsItsOwnTokenAndIsNoMoreThanWillFindOne) {
+  limiter l(1, 10, 2);
+  rules r = sized(9);
+  r.limit = &l;
+  r.draw_ahead = 25;
+  r.draw_patience = 3;
+  r.attempts = 2;
+  run m(r);
+  const action paid = m.next(0, 1, {8, 0});
+  expect_start(paid, 0, 1);
+  EXPECT_FALSE(paid.draws);
+  const action drawing = m.next(0, 0, {8, 0});
+  expect_start(drawing, 1, 3);  // one is there, two come within 25
+  EXPECT_TRUE(drawing.draws);
+  expect_wait(m.next(0, 0, {5, 3}), never);
+  expect_start(m.next(0, 0, {5, 2}), 4, 1);  // one has begun
+  EXPECT_EQ(l.take_up_to(0, 2), 1U);
+  for (const index i : {2, 3, 4}) EXPECT_FALSE(m.ended(i, 1, outcome::unsent, false, 0, 0));
+  expect_wait(m.next(0, 0, {8, 0}), never);  // no hand is free: its end will come
+  expect_wait(m.next(0, 1, {8, 0}), 10);
+  expect_wait(m.next(6, 0, {8, 0}), never);
+  expect_start(m.next(7, 0, {8, 0}), 2, 1);  // a hand waits for what is so near
+  EXPECT_FALSE(m.ended(2, 1, outcome::unsent, false, 0, 8));
+  const action again = m.next(10, 0, {8, 0});
+  expect_start(again, 3, 1);
+  EXPECT_TRUE(again.draws);
+}
+
 /// Somebody else takes the last token between any two looks at it.
 class contested final : public tokens {
  public:
@@ -101,6 +129,7 @@ class contested final : public tokens {
     (void)l_.take_up_to(now, l_.available(now));
     return l_.take_up_to(now, n);
   }
+  [[nodiscard]] index expected(nanos now, nanos ahead) const override { return l_.expected(now, ahead); }
   [[nodiscard]] nanos ready_at(nanos now) const override { return l_.ready_at(now); }
   void pause_until(nanos t) override { l_.pause_until(t); }
 

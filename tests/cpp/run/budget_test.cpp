@@ -119,6 +119,18 @@ TEST(budget, an_older_look_at_the_clock_takes_no_token_more) {
   EXPECT_EQ(b.take_up_to(110, 5), 1U);
 }
 
+TEST(budget, expects_what_will_have_come) {
+  budget b(10, 2);
+  EXPECT_EQ(b.expected(100, 0), 2U);
+  EXPECT_EQ(b.expected(100, 30), 5U);
+  EXPECT_EQ(b.take_up_to(100, 5), 2U);
+  EXPECT_EQ(b.expected(109, 0), 0U);
+  EXPECT_EQ(b.expected(109, 1), 1U);
+  EXPECT_EQ(b.expected(110, 10), 2U);
+  b.pause_until(150);
+  EXPECT_EQ(b.expected(149, 1000), 0U);
+}
+
 TEST_F(budget_file, what_one_takes_or_pauses_is_so_for_all) {
   budget one(second * 3600, 2, path_), other(second * 3600, 2, path_);
   EXPECT_EQ(one.take(), 0);

@@ -129,11 +129,17 @@ class fake_port final : public port {
   std::vector<task> held;
   unsigned faults = 6;
   int away_calls = 0;
+  index may_wait = 0;  ///< for a hand, to draw tokens
 
-  index room() override { return most_ - held.size(); }
+  index room() override { return most_ - std::min<index>(most_, held.size()); }
   void start(index first, index n, std::uint32_t attempt) override {
     ASSERT_LE(n, room());
     for (index i = first; i < first + n; ++i) held.push_back({i, attempt, random_.one_in(2)});
+  }
+  policy::further further() override { return {most_ + may_wait - held.size(), random_(2)}; }
+  void start_drawing(index first, index n, std::uint32_t attempt) override {
+    ASSERT_LE(n, further().room);
+    for (index i = first; i < first + n; ++i) held.push_back({i, attempt, false});
   }
   void recall(bool hard) override {
     recalled_ = true;
@@ -212,6 +218,7 @@ struct history {
   random_source random;
   fake_payload work;
   policy::rules rules;
+  policy::limiter plenty{1'000'000'000, 1, 1'000};
   index n;
 
   explicit history(std::uint64_t seed, bool stream) : random{seed}, n(random(60)) {
@@ -227,6 +234,7 @@ struct history {
     rules.attempts = static_cast<std::uint32_t>(1 + random(3));
     if (random.one_in(4)) rules.max_errors = random(4);
     work.each = random.one_in(2);
+    if (random.one_in(3)) rules.limit = &plenty;
   }
   void check(const driver& d, policy::status how) {
     const tally t = d.count();
@@ -251,6 +259,7 @@ TEST(driver, every_item_of_a_map_settles_once_under_any_schedule) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     history h(seed, false);
     fake_port where(h.random, 1 + h.random(8));
+    where.may_wait = h.random(6);
     if (h.random.one_in(8)) h.work.stop_soon = h.work.each = true;
     driver d(h.work, where, h.rules);
     policy::status how = d.finish();
@@ -309,6 +318,7 @@ TEST(driver, a_stream_emits_what_settles_in_order_if_asked) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     history h(seed, true);
     fake_port where(h.random, 1 + h.random(8));
+    where.may_wait = h.random(6);
     driver d(h.work, where, h.rules);
     std::vector<int> seen(h.n, 0);
     index expected = 0;

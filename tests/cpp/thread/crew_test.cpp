@@ -22,6 +22,8 @@ namespace cm = centimane;
 namespace centimane::engine {
 namespace {
 
+constexpr nanos hour = 3'600'000'000'000;
+
 /// Counts how often each item runs; `act` says how it ends.
 class counting : public payload {
  public:
@@ -31,7 +33,8 @@ class counting : public payload {
   verdict decode(index, bool, reader) override { return {}; }
   verdict invoke(index item, std::uint32_t attempt, int worker) override {
     ++runs[item];
-    return {!act_ || act_(item, attempt, worker), false, 0};
+    const bool ok = !act_ || act_(item, attempt, worker);
+    return {ok, false, ok ? 0 : server_wait};
   }
   std::uint64_t definition(index) const override { return 0; }
   verdict fail(index, std::uint32_t, const trouble&) override { return {}; }
@@ -46,6 +49,7 @@ class counting : public payload {
   std::string describe(index) const override { return {}; }
   std::vector<std::atomic<int>> runs;
   int idled = 0;
+  nanos server_wait = 0;  ///< what errors ask for
 
  private:
   std::function<bool(index, std::uint32_t, int)> act_;
@@ -199,6 +203,96 @@ TEST(Crew, RecallTakesBackExactlyWhatHasNotBegun) {
   expect_once(told, work);
   EXPECT_EQ(told.good, 1U);
   EXPECT_FALSE(cm::this_task::stop_requested());
+}
+
+TEST(Crew, WhereEachIsAloneNoneWaitsBehindAnotherNorDoesItsOutcome) {
+  constexpr index n = 500;
+  cm::thread_pool pool(2);
+  std::latch others(n - 2), told_of(1);
+  counting work(n, [&](index i, std::uint32_t, int) {
+    if (i == 0) {
+      others.wait();
+    } else if (i == n - 1) {
+      told_of.wait();
+    } else {
+      others.count_down();
+    }
+    return true;
+  });
+  ledger told(n);
+  crew c(work, 2, true, pool);
+  c.depth(0);
+  c.start(0, n, 1);
+  drain(c, told, n - 1);
+  told_of.count_down();
+  drain(c, told, n);
+  expect_once(told, work);
+}
+
+TEST(Crew, WhatWaitsDrawsItsTokenOrComesBack) {
+  policy::limiter limit(1, hour, 7);
+  cm::thread_pool pool(3);
+  counting work(1000);
+  ledger told(1000);
+  crew c(work, 3, true, pool);
+  c.draw_from(limit, 0);
+  EXPECT_EQ(c.room(), 3U);
+  EXPECT_EQ(c.further().room, 0U) << "nothing is known to be quick";
+  ASSERT_EQ(limit.take_up_to(platform::now(), 2), 2U);
+  c.start(0, 2, 1);
+  c.start_drawing(2, 998, 1);
+  drain(c, told, 1000);
+  expect_once(told, work);
+  EXPECT_EQ(told.good, 7U);
+  EXPECT_EQ(work.runs[6] + work.runs[7], 1) << "in order";
+  EXPECT_EQ(c.further().waiting, 0U);
+  c.start_drawing(7, 1, 1);
+  while (told.all() < 1001) {
+    if (!c.collect(told)) c.wait(policy::never);
+  }
+  EXPECT_EQ(told.good, 7U);
+}
+
+TEST(Crew, WhatHasItsTokenBeginsThoughTheRestComesBack) {
+  policy::limiter limit(1, hour, 2);
+  cm::thread_pool pool(1);
+  std::latch go(1);
+  counting work(10, [&](index, std::uint32_t, int) {
+    go.wait();
+    return true;
+  });
+  ledger told(10);
+  crew c(work, 1, true, pool);
+  c.draw_from(limit, 0);
+  ASSERT_EQ(limit.take_up_to(platform::now(), 2), 2U);
+  c.start(0, 1, 1);
+  c.start_drawing(2, 8, 1);
+  c.start(1, 1, 1);
+  go.count_down();
+  drain(c, told, 10);
+  EXPECT_EQ(told.good, 2U);
+  EXPECT_EQ(work.runs[0] + work.runs[1], 2);
+}
+
+TEST(Crew, AnErrorThatAsksForAPauseHoldsBackWhatDraws) {
+  policy::limiter limit(1000, 1, 1000);
+  cm::thread_pool pool(1);
+  counting work(20, [](index i, std::uint32_t, int) { return i != 2; });
+  work.server_wait = 1;
+  ledger told(20);
+  crew c(work, 1, true, pool);
+  c.draw_from(limit, 0);
+  c.start_drawing(0, 10, 1);
+  while (work.runs[2] == 0 || c.further().waiting > 0) std::this_thread::yield();
+  c.start_drawing(10, 10, 1);  // the driver has not heard of it
+  drain(c, told, 20);
+  EXPECT_EQ(told.good, 2U);
+  EXPECT_EQ(told.bad, 1U);
+  EXPECT_EQ(work.runs[3] + work.runs[10], 0);
+  c.start_drawing(3, 1, 1);
+  while (told.good < 3) {
+    if (!c.collect(told)) c.wait(policy::never);
+  }
 }
 
 TEST(Crew, HandsThatComeLateFindAClosedCrew) {
