@@ -11,9 +11,9 @@
 //
 //   f.then([&loop](cm::continuation next) { asio::post(loop, std::move(next)); }, use);
 //
-// Without it, it is thread_pool::shared(). Performance: one allocation and one detached task a continuation, a few tens
-// of nanoseconds while the pool is awake; chains of any length need no stack. Thread safety: that of futures; f runs in
-// one thread.
+// Without it, it is thread_pool::shared(). Performance: one allocation and one detached task a continuation; a submit
+// followed by one costs about five times a submit alone. Chains of any length need no stack. Thread safety: that of
+// futures; f runs in one thread.
 #pragma once
 #include <array>
 #include <atomic>
