@@ -76,11 +76,12 @@ class worker_died : public error {
   std::shared_ptr<const detail::death_report> report_;
 };
 
-/// A task ran longer than its task_timeout.
+/// A task ran longer than its task_timeout. Thrown at the limit where the task is in a worker process; on threads once
+/// it has come back.
 class task_timeout : public error {
  public:
   explicit task_timeout(std::string message, detail::death_report report = {});
-  /// The stack at which the task hung, if it could be had.
+  /// The stack at which the task hung, if it could be had: that of a worker process.
   [[nodiscard]] std::string_view stack() const noexcept;
 
  private:

@@ -82,9 +82,11 @@ struct map_options {
   count chunk_size = 0;  ///< 1: each item is started alone; else items go in pieces, by measured time
   std::optional<centimane::rate_limit> rate_limit = {};
   std::optional<centimane::retry> retry = {};
-  std::optional<time_span> task_timeout = {};  ///< for one attempt, on processes; see task_timeout in errors.hpp
-  std::optional<time_span> timeout = {};       ///< for the run
-  count window_size = 0;  ///< most items admitted and not settled (stream: not consumed); 0: default
+  /// For one attempt. A worker process is ended at it; on threads the task is asked to end
+  /// (this_task::stop_requested()), and has failed with task_timeout when it has come back.
+  std::optional<time_span> task_timeout = {};
+  std::optional<time_span> timeout = {};  ///< for the run
+  count window_size = 0;                  ///< most items admitted and not settled (stream: not consumed); 0: default
   /// The same by bytes, of what was read from the input and of a stream's results; 0: no limit. One item alone may
   /// exceed it. Before the first result of a stream has been weighed no more than 8 items are under way.
   count window_bytes = 0;

@@ -42,7 +42,7 @@ struct house {
 
 // Never destroyed: daemon threads sleep in it while the process ends.
 house* here = new house;
-PyObject* starter = nullptr;
+PyObject *starter = nullptr, *finder = nullptr;
 
 /// How many of n were started. 0: the error indicator is set. With the GIL.
 std::size_t start_threads(std::size_t n) {
@@ -217,6 +217,13 @@ void forget_hands() noexcept {
   hand_state = nullptr;
 }
 
-void set_thread_starter(PyObject* start_threads) { starter = ref::borrow(start_threads).release(); }
+void set_threads(PyObject* start_threads, PyObject* stack_of) {
+  starter = ref::borrow(start_threads).release();
+  finder = ref::borrow(stack_of).release();
+}
+
+ref stack_of_thread(unsigned long ident) {
+  return ref::steal(user_call([&] { return PyObject_CallFunction(finder, "k", ident); }));
+}
 
 }  // namespace centimane::python

@@ -37,7 +37,9 @@ void live_as_hand(double idle_seconds);
 std::size_t dismiss_hands(double patience_seconds);
 /// In a forked child: no hand has come along.
 void forget_hands() noexcept;
-/// Called with the number of threads to start; for the life of the process.
-void set_thread_starter(PyObject* start_threads);
+/// start_threads(n) starts n threads, stack_of(ident) says where a thread is; for the life of the process.
+void set_threads(PyObject* start_threads, PyObject* stack_of);
+/// A str, or null with the error indicator set. With the GIL.
+ref stack_of_thread(unsigned long ident);
 
 }  // namespace centimane::python

@@ -373,6 +373,12 @@ bool job::run_one(std::uint64_t i, bool in_context, std::uint64_t& tick, engine:
   const float seconds = seconds_between(tick, now);
   tick = now;
   if (closed_) return PyErr_Clear(), last = {.ok = false}, false;
+  if (engine::past_limit()) {  // neither value nor error counts, but Ctrl-C does
+    ref error = value ? ref() : take_error();
+    if (error && !in_context && PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0)
+      interrupted(error);
+    return last = {.ok = false}, false;
+  }
   if (value) {
     outcomes.drop_item(i);
     outcomes.put_value(i, std::move(value), seconds);
@@ -397,10 +403,11 @@ engine::verdict job::invoke(index task, std::uint32_t, int worker) {
   return last;
 }
 
-index job::invoke_range(index first, index n, int, engine::verdict& last) {
+index job::invoke_range(index first, index n, int worker, engine::verdict& last) {
   const bool on_hand = where_ == where::threads;
   last = {};
   in_python now;
+  if (on_hand) sit_down(worker);
   std::uint64_t tick = ticks();
   for (index k = 0; k < n; ++k) {
     if (!run_one(first + k, on_hand, tick, last)) return k + 1;
@@ -409,9 +416,10 @@ index job::invoke_range(index first, index n, int, engine::verdict& last) {
   return n;
 }
 
-void job::invoke_drawn(engine::supply& from, int) {
+void job::invoke_drawn(engine::supply& from, int worker) {
   const bool on_hand = where_ == where::threads;
   in_python now;
+  if (on_hand) sit_down(worker);
   index task = 0;
   std::uint32_t attempt = 1;
   if (!from.draw(nullptr, task, attempt)) return;
@@ -421,6 +429,24 @@ void job::invoke_drawn(engine::supply& from, int) {
     last = {};
     run_one(task, on_hand, tick, last);
   } while (from.draw(&last, task, attempt));
+}
+
+/// This thread is that worker from now on.
+void job::sit_down(int worker) {
+  const auto me = static_cast<std::size_t>(worker);
+  if (threads_.size() <= me) threads_.resize(me + 1);
+  threads_[me] = PyThread_get_thread_ident();
+}
+
+std::string job::stack_of(int worker) {
+  const auto its = static_cast<std::size_t>(worker);
+  if (closed_ || its >= threads_.size()) return {};
+  const ref text = stack_of_thread(threads_[its]);
+  const char* read = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  if (read != nullptr) return read;
+  ref error = take_error();
+  if (PyErr_GivenExceptionMatches(error.get(), PyExc_KeyboardInterrupt) != 0) interrupted(std::move(error));
+  return {};
 }
 
 engine::verdict job::take_outcome(std::uint64_t i, bool ok, ref what, float seconds) {

@@ -77,6 +77,7 @@ class job final : public engine::payload, public engine::recorder {
   index invoke_range(index first, index n, int worker, engine::verdict& last) override;
   void invoke_drawn(engine::supply& from, int worker) override;
   [[nodiscard]] std::uint64_t definition(index task) const override;
+  std::string stack_of(int worker) override;
   engine::verdict fail(index task, std::uint32_t attempt, const engine::trouble& why) override;
   bool settled(index task, bool ok, std::uint32_t attempt, int worker) override;
   bool settled_values(index first, index n, int worker) override;
@@ -165,6 +166,7 @@ class job final : public engine::payload, public engine::recorder {
   engine::verdict judge(ref& error);
   bool refuse_items(index task, PyObject* list);
   void fail_task(index task, const ref& error, float seconds);
+  void sit_down(int worker);
   [[nodiscard]] ref rebuilt(PyObject* record, std::uint64_t item) const;
   bool tell_event(const engine::happening& what);
   bool decode_chunk(index task, reader in, float seconds);
@@ -199,6 +201,7 @@ class job final : public engine::payload, public engine::recorder {
   std::uint64_t done_ = 0;                     ///< items with an outcome
   std::uint64_t failed_ = 0;                   ///< of these, in chunks, without a value
   std::uint64_t last_bar_ = 0;
+  std::vector<unsigned long> threads_;  ///< who is, or was last, which worker
   int interrupts_ = 0;
   nanos grace_until_ = policy::never;
   bool each_ = false, closed_ = false, timed_out_ = false, cut_ = false;

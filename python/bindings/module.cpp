@@ -7,6 +7,7 @@
 
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
+#include "centimane/this_task.hpp"
 #include "executors.hpp"
 #include "hands.hpp"
 #include "item_result.hpp"
@@ -46,6 +47,8 @@ nanos from_seconds(double seconds) {
   constexpr double longest = 9e9;  // 285 years: no limit
   return seconds >= longest ? policy::never : static_cast<nanos>(seconds * 1e9);
 }
+/// Less than 0: none.
+nanos limit_of(double seconds) { return seconds < 0 ? policy::never : from_seconds(seconds); }
 
 /// Bytes objects: paths and variables need not be text.
 std::vector<std::string> strings(const nb::list& all) {
@@ -237,17 +240,14 @@ class run_handle {
   ~run_handle() {
     if (run_) run_->close();
   }
-  void on_this_thread() {
-    checked([&] { run_->on_this_thread(); });
+  void on_this_thread(double task_timeout) {
+    checked([&] { run_->on_this_thread(limit_of(task_timeout)); });
   }
-  void on_threads(std::uint32_t workers) {
-    checked([&] { run_->on_threads(workers); });
+  void on_threads(std::uint32_t workers, double task_timeout) {
+    checked([&] { run_->on_threads(workers, limit_of(task_timeout)); });
   }
   void on_processes(const pool_handle& pool, const nb::bytes& function, const nb::bytes& state, double task_timeout) {
-    checked([&] {
-      run_->on_processes(pool.get(), view(function), view(state),
-                         task_timeout < 0 ? policy::never : from_seconds(task_timeout));
-    });
+    checked([&] { run_->on_processes(pool.get(), view(function), view(state), limit_of(task_timeout)); });
   }
   int finish() {
     return checked([&] { return static_cast<int>(run_->finish()); });
@@ -266,9 +266,7 @@ class run_handle {
     checked([&] { run_->close(); });
   }
   void on_loop(std::uint64_t slots, double task_timeout, nb::handle spawn, nb::handle cancel) {
-    checked([&] {
-      run_->on_loop(slots, task_timeout < 0 ? policy::never : from_seconds(task_timeout), spawn.ptr(), cancel.ptr());
-    });
+    checked([&] { run_->on_loop(slots, limit_of(task_timeout), spawn.ptr(), cancel.ptr()); });
   }
   int bell() {
     return checked([&] { return run_->bell(); });
@@ -375,8 +373,8 @@ NB_MODULE(_core, m) {
            nb::arg("insights"), nb::arg("trace"), nb::arg("on_event").none(), nb::arg("on_word").none(),
            nb::arg("policies"), nb::arg("admit").none() = nb::none(), nb::arg("keep").none() = nb::none(),
            nb::arg("waiting").none() = nb::none(), nb::arg("keys").none() = nb::none())
-      .def("on_this_thread", &run_handle::on_this_thread)
-      .def("on_threads", &run_handle::on_threads, nb::arg("workers"))
+      .def("on_this_thread", &run_handle::on_this_thread, nb::arg("task_timeout"))
+      .def("on_threads", &run_handle::on_threads, nb::arg("workers"), nb::arg("task_timeout"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),
            nb::arg("state"), nb::arg("task_timeout"))
       .def("finish", &run_handle::finish)
@@ -402,7 +400,8 @@ NB_MODULE(_core, m) {
   m.def("set_item_result", [](nb::handle type) {
     if (!prepare_item_result(type.ptr())) throw nb::python_error();
   });
-  m.def("set_thread_starter", [](nb::handle f) { set_thread_starter(f.ptr()); });
+  m.def("set_threads", [](nb::handle start, nb::handle stack_of) { set_threads(start.ptr(), stack_of.ptr()); });
+  m.def("stop_requested", [] { return this_task::stop_requested(); });
   m.def(
       "live_as_hand", [](double idle) { live_as_hand(idle); }, nb::arg("idle_seconds"));
   m.def(
@@ -420,7 +419,6 @@ NB_MODULE(_core, m) {
   });
   m.def("contain_processes", [] { checked([] { engine::contain_processes(); }); });
   m.def("crash_text", [] { return engine::crash_text(); });
-  m.def("stop_requested", [] { return engine::stop_requested(); });
   m.def("soft_stop_due", [] { return engine::soft_stop_due(); });
   m.def("may_tell", [] { return engine::may_tell(); });
   m.def("tell", [](int kind, const nb::bytes& text) {

@@ -93,20 +93,23 @@ index run::window_of(index workers) const {
   return rules_.total ? index{1} << 40 : std::max<index>(4096, 256 * workers);
 }
 
-void run::on_this_thread() {
-  port_ = std::make_unique<engine::solo>(job_);
+void run::on_this_thread(nanos task_timeout) {
+  auto solo = std::make_unique<engine::solo>(job_);
+  solo->limit(task_timeout);
+  port_ = std::move(solo);
   begin(where::here, 0, 1);
 }
 
-void run::on_threads(std::uint32_t workers) {
+void run::on_threads(std::uint32_t workers, nanos task_timeout) {
   auto passes = std::make_shared<std::optional<engine::hand>>();
   // A token is spent at a start, not in a queue; a value is recorded when it is there, not with its neighbours.
-  const bool each_alone = rules_.limit != nullptr || job_.records();
+  const bool each_alone = rules_.limit != nullptr || job_.records() || task_timeout != policy::never;
   if (job_.has_initializer()) circle_ = make_circle(workers);
   auto crew = std::make_unique<engine::crew>(job_, workers, each_alone,
                                              [me = weak_from_this(), passes, among = circle_](std::uint32_t n) {
                                                hire(n, {me, **passes, among});
                                              });
+  crew->limit(task_timeout);
   passes->emplace(crew->pass());
   if (rules_.limit != nullptr) crew->draw_from(*rules_.limit, rules_.draw_patience);
   port_ = std::move(crew);

@@ -24,9 +24,10 @@ class run : public std::enable_shared_from_this<run> {
   run& operator=(const run&) = delete;
 
   // ---- where: one of these, once
-  void on_this_thread();
-  void on_threads(std::uint32_t workers);
-  /// function: the blob that workers get. task_timeout: policy::never for none.
+  // task_timeout: policy::never for none.
+  void on_this_thread(nanos task_timeout);
+  void on_threads(std::uint32_t workers, nanos task_timeout);
+  /// function: the blob that workers get.
   void on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::byte> function,
                     std::span<const std::byte> state, nanos task_timeout);
   /// Gives workers one more definition, before the items that are encoded from now on.

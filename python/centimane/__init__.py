@@ -54,6 +54,7 @@ __all__ = [
     "parallel_iter",
     "parallel_map",
     "parallel_starmap",
+    "stop_requested",
 ]
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ if TYPE_CHECKING:
     from ._map import parallel_iter, parallel_map, parallel_starmap
     from ._policies import RateLimit, Retry
     from ._result import ItemResult, ParallelResult, RunStatus
-    from ._stop import StopToken
+    from ._stop import StopToken, stop_requested
 
 _HOME = {
     "AsyncParallelIterator": "_async_iterator",
@@ -113,6 +114,7 @@ _HOME = {
     "parallel_iter": "_map",
     "parallel_map": "_map",
     "parallel_starmap": "_map",
+    "stop_requested": "_stop",
 }
 
 

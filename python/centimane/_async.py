@@ -104,8 +104,9 @@ async def async_parallel_map(  # noqa: D417  # the parameters that all forms hav
         window_size: the most items taken from the input and not settled; also as ``batch_size``. By default twice ``concurrency``
             for coroutines, and what ``parallel_map`` has elsewhere.
         timeout: seconds for the whole run.
-        task_timeout: seconds for one attempt: a coroutine is cancelled, a worker process stopped; the item fails with
-            ``TaskTimeout``. A coroutine that does not let itself be cancelled holds its place until it ends.
+        task_timeout: seconds for one attempt: a coroutine is cancelled, a worker process stopped, a thread's task asked to end
+            (``stop_requested()``); the item fails with ``TaskTimeout``. A coroutine that does not let itself be cancelled, and a
+            task on a thread that does not ask, hold their places until they end.
         on_progress, on_result: called on the loop. What they return, if it can be awaited, is awaited before the run goes on, one
             after the other.
         on_cancel: what becomes of tasks that run on worker processes when the awaiting task is cancelled: "kill" (the default) ends

@@ -73,12 +73,12 @@ class WorkerDied(Error):
 
 
 class TaskTimeout(Error, TimeoutError):
-    """A task ran longer than its ``task_timeout``.
+    """A task ran longer than its ``task_timeout``. On threads it is told once the task has come back.
 
     Attributes:
         limit: the timeout in seconds.
         stack: the stack at which the task hung, if it could be had, else "".
-        pid: the worker's process id, 0 if unknown.
+        pid: the worker's process id, 0 if unknown or if it is a thread.
         worker: its index in the pool, -1 if unknown.
     """
 

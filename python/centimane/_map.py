@@ -74,7 +74,9 @@ def parallel_map(
             on its way; a chunk shares the fate of its worker, and its items may share objects.
         timeout: seconds for the whole run; then it ends as ``RunStatus.TIMED_OUT``. Tasks that still run are killed on processes and
             left to themselves on threads; on the caller's thread the clock is looked at between items.
-        task_timeout: processes only: seconds for one item (one chunk); its worker is stopped, the item fails with ``TaskTimeout``.
+        task_timeout: seconds for one attempt (at an item, or a chunk). A worker process is stopped, and the item fails with ``TaskTimeout``. A
+            thread, this one included, cannot be: its task is asked to end (``stop_requested()`` is true in it), and has failed with
+            ``TaskTimeout`` once it has come back, whatever it brings; a retry does not begin before.
         on_progress: ``on_progress(done, total)`` after each item, on this thread; ``total`` of an input without length is what
             has been taken from it so far. An exception of a callback ends the run and is raised here.
         on_result: ``on_result(item_result)`` after each item, on this thread, in the order of completion.

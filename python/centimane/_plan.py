@@ -73,10 +73,10 @@ class Plan:
         here = _check.flag("sequential", given.get("sequential", False)) or executor == "sequential"
         in_order = here or (executor == "thread" and workers == 1)
         if executor != "process" and not here:
-            # Said, not ignored: only a process can be ended from outside, and only processes are made anew.
-            for name in ("task_timeout", "max_tasks_per_worker", "start"):
+            # Said, not ignored.
+            for name in ("max_tasks_per_worker", "start"):
                 if given[name] is not None:
-                    raise ValueError(f"{name} needs executor='process': a thread cannot be ended from outside")
+                    raise ValueError(f"{name} needs executor='process': threads are not made anew")
         if workers is not None:
             workers = _check.whole("workers", workers, most=4096)
         elif not here:

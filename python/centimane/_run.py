@@ -76,25 +76,21 @@ def begin(plan: Plan, bar: Bar | None, loop: Carrier | None = None) -> _core.Run
         waiting=admission.waiting if admission is not None and admission.recording else None,
         keys=None if admission is None else admission.keys,
     )
+    limit = -1.0 if plan.task_timeout is None else plan.task_timeout
     if hands is not None:
         pool, function, state = hands
-        run.on_processes(
-            pool=pool,
-            function=function,
-            state=state,
-            task_timeout=-1.0 if plan.task_timeout is None else plan.task_timeout,
-        )
+        run.on_processes(pool=pool, function=function, state=state, task_timeout=limit)
     elif loop is not None and plan.executor == "async":
         loop.place(run)
     elif plan.executor == "thread":
         from . import _threads  # tells the engine how to start threads
 
         del _threads
-        run.on_threads(plan.workers)
+        run.on_threads(plan.workers, limit)
     else:
         if plan.init is not None:
             plan.init()
-        run.on_this_thread()
+        run.on_this_thread(limit)
     return run
 
 

@@ -1,4 +1,4 @@
-"""``StopToken``: asks runs to stop, from anywhere."""
+"""``StopToken``: asks runs to stop, from anywhere. ``stop_requested``: asks, in a task, whether it should end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from . import _core
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
+
+
+def stop_requested() -> bool:
+    """In a task: has it been asked to end early?
+
+    Returns:
+        True once its run was stopped, has timed out or was interrupted, or once this attempt has passed its ``task_timeout``; a task
+        that does not ask goes on to its end (on worker processes it is stopped all the same). False outside of tasks, in tasks of
+        executors' threads, and in coroutines, which are cancelled instead.
+
+    Thread safety: answers for the task that the calling thread runs; threads that a task has started are in none. Cost: well under a
+    microsecond.
+    """
+    return _core.stop_requested()
 
 
 class StopToken:

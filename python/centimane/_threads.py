@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 
 from . import _core
 
@@ -33,6 +34,17 @@ def start(n: int) -> int:
     return started
 
 
-_core.set_thread_starter(start)
+def stack_of(ident: int) -> str:
+    """Where one of these threads is in the user's code, most recent call first; empty if it is in none."""
+    lines: list[str] = []
+    frame = sys._current_frames().get(ident)
+    while frame is not None and frame.f_code is not _live.__code__:
+        code = frame.f_code
+        lines.append(f'  File "{code.co_filename}", line {frame.f_lineno} in {code.co_qualname}\n')
+        frame = frame.f_back
+    return "".join(lines)
+
+
+_core.set_threads(start, stack_of)
 # A fork has none of its parent's threads: its first run must not wait for them.
 os.register_at_fork(after_in_child=_core.forget_hands)

@@ -162,13 +162,13 @@ class WorkerRecycled(Event):
 
 
 class TaskTimedOut(Event):
-    """A task has passed its ``task_timeout``.
+    """A task has passed its ``task_timeout``. Of a thread it is told once the task has come back.
 
     Attributes:
         index: the item.
         attempt: which try.
         worker: where.
-        pid: of the worker.
+        pid: of the worker; 0 if it is a thread.
         limit: the timeout in seconds.
     """
 

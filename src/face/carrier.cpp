@@ -92,13 +92,17 @@ carrier::carrier(map_core& work, const run_request& how) : parts_(std::make_uniq
     // A stream's consumer sees an item before the next is run.
     const bool each_alone =
         p.limit != nullptr || how.chunk_size == 1 || how.stream || work.wants_each() || work.records();
-    p.where = std::make_unique<engine::solo>(work, each_alone);
+    auto solo = std::make_unique<engine::solo>(work, each_alone);
+    solo->limit(how.task_timeout);
+    p.where = std::move(solo);
   } else if (how.executor.which() == executor::kind::thread) {
     auto* given = static_cast<thread_pool*>(how.executor.pool());
     thread_pool& pool = given != nullptr ? *given : threads_for(how.workers);
     // A value is recorded when it is there, not with its neighbours.
-    const bool each_alone = p.limit != nullptr || how.chunk_size == 1 || work.records();
+    const bool each_alone =
+        p.limit != nullptr || how.chunk_size == 1 || work.records() || how.task_timeout != policy::never;
     auto crew = std::make_unique<engine::crew>(work, static_cast<std::uint32_t>(how.workers), each_alone, pool);
+    crew->limit(how.task_timeout);
     // With a clock, a stop, a count of errors, a callback or a consumer to see to, the driver keeps its hands free.
     const bool nothing_to_watch = !each_alone && !how.stream && !work.wants_each() && !how.retry && !how.max_errors &&
                                   how.deadline == policy::never && !how.stop.stop_possible() && how.total;

@@ -146,6 +146,7 @@ std::exception_ptr explain(const engine::trouble& why, std::string_view item, st
 
   if (why.how == policy::outcome::overtime) {
     text += ": ran longer than its limit of " + seconds(why.limit) + whereabouts(why, attempt);
+    if (!why.text.empty()) text += "; " + why.text;
     if (!why.stack.empty()) text += "; it hung at\n" + tail(why.stack);
     return std::make_exception_ptr(task_timeout(std::move(text), std::move(report)));
   }

@@ -24,10 +24,6 @@ void check(run_request& how) {
     throw std::invalid_argument("centimane: max_errors must be 1 or more; leave it out for no limit");
   }
   const bool processes = how.executor.which() == executor::kind::process;
-  if (!processes && how.task_timeout != policy::never) {
-    throw std::invalid_argument(
-        "centimane: task_timeout needs .executor = centimane::process: a task on a thread cannot be ended");
-  }
   if (!processes && !how.worker_set_up.empty()) {
     throw std::invalid_argument("centimane: worker_init needs .executor = centimane::process");
   }

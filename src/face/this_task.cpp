@@ -8,7 +8,7 @@ namespace centimane {
 inline namespace v0 {
 namespace detail {
 
-const std::atomic<bool>* stop_flag() noexcept { return here().stop; }
+const std::atomic<bool>* stop_flag() noexcept { return here().stop != nullptr ? &here().stop->asked() : nullptr; }
 
 }  // namespace detail
 
@@ -16,7 +16,7 @@ namespace this_task {
 
 bool stop_requested() noexcept {
   const auto* stop = detail::here().stop;
-  return (stop != nullptr && stop->load(std::memory_order_relaxed)) || engine::stop_requested();
+  return (stop != nullptr && stop->stop_requested()) || engine::stop_requested();
 }
 
 }  // namespace this_task

@@ -139,7 +139,7 @@ class driver::loop final : public events {
           where_.recall(a.hard);
           break;
         case policy::action::wait:
-          until_ = a.until;
+          until_ = std::min(a.until, where_.due());
           if (emitted) return turned::emitted;
           if (!collect()) return turned::dry;
           if (enough != policy::never && platform::now() >= enough) return turned::more;

@@ -91,6 +91,8 @@ class port {
   /// The call comes on any thread, without the face's lock, and perhaps under the executor's own. False: there is
   /// something already, and nothing will be called. Null takes an alarm back: no call is under way or comes any more.
   virtual bool arm(const detail::alarm* to) = 0;
+  /// When collect() has something to look at by itself, at the latest. The driver comes back by then.
+  [[nodiscard]] virtual nanos due() { return policy::never; }
   /// The run is watched: its attempts are timed from now on, each by itself. Before the first start.
   virtual void watch() {}
   /// The run listens to what its tasks say. Before the first start.

@@ -23,6 +23,7 @@ void crew::work() { pass().work(); }
 void hand::work() const { core_->work(detail::helps_out() ? crew_core::stay::handed_on : crew_core::stay::all); }
 
 void crew::depth(std::uint32_t n) { core_->depth(n); }
+void crew::limit(nanos n) { core_->limit(n); }
 void crew::driver_works() { core_->driver_works(); }
 void crew::draw_from(policy::tokens& limit, nanos patience) { core_->draw_from(limit, patience); }
 index crew::room() { return core_->room(); }
@@ -33,6 +34,7 @@ void crew::recall(bool hard) { core_->recall(hard); }
 bool crew::collect(events& to) { return core_->collect(to); }
 void crew::wait(nanos until) { core_->wait(until); }
 bool crew::arm(const detail::alarm* to) { return core_->arm(to); }
+nanos crew::due() { return core_->due(); }
 void crew::watch() { core_->watch(); }
 
 }  // namespace centimane::engine

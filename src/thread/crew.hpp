@@ -5,7 +5,9 @@
 // towards the end of the work, so that no hand waits long for another; what was not begun is taken back exactly; the
 // driver is woken at the end of the work, or at most each 200 us. A chunk that was begun is run to its end by its hand,
 // whatever its items take. Where each item is on its own (each_alone), hands draw them one by one instead: no item
-// waits behind another while a hand is free, no outcome for another's.
+// waits behind another while a hand is free, no outcome for another's. An attempt with a limit is asked to end when it
+// has passed it, and is reported as overtime when it has come back, whatever it brings: while it runs nobody else works
+// on its item, and no other hand takes its place.
 #pragma once
 #include <functional>
 #include <memory>
@@ -57,6 +59,8 @@ class crew final : public port {
   /// so does that when an error asks for a pause, of which the driver hears first. Only with each_alone, before the
   /// first start. It must outlive the hands.
   void draw_from(policy::tokens& limit, nanos patience);
+  /// How long each attempt may run. Only with each_alone, before the first start.
+  void limit(nanos n);
 
   /// For runs whose driver has nothing to watch: instead of sleeping it is one of the workers, which are one fewer
   /// then. Before the first start.
@@ -73,6 +77,8 @@ class crew final : public port {
   /// another task.
   void wait(nanos until) override;
   bool arm(const detail::alarm* to) override;
+  /// When the next attempt passes its limit: then collect() asks the face where its thread is.
+  nanos due() override;
   void watch() override;
 
  private:
@@ -85,6 +91,8 @@ class solo final : public port {
   /// each_alone: one item at a time, so that the policy, and callbacks, have their say between two of them. Else up to
   /// 100 us of work are run in a row, but never past an item that fails.
   explicit solo(payload& work, bool each_alone = true);
+  /// As crew::limit.
+  void limit(nanos n);
   ~solo() override;
   index room() override;
   /// They run in the next calls of collect().

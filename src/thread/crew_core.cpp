@@ -44,6 +44,11 @@ index crew_core::most() const noexcept {
 /// What takes its time is given to free hands only; of what is quick, so much waits as will begin soon.
 index crew_core::quick() const noexcept { return grain_ > 1 ? workers_ * grain_ * chunks_ahead : 0; }
 
+void crew_core::limit(nanos n) {
+  task_limit_ = n;
+  under_way_.resize(n == policy::never ? 0 : workers_);
+}
+
 index crew_core::room() {
   if (!here()) throw pool_forked("centimane: this run belongs to the process that began it, not to its fork");
   const std::lock_guard lock(mutex_);
@@ -172,18 +177,19 @@ std::atomic<std::uint32_t>* crew_core::signal_driver() noexcept {
 
 void crew_core::work(stay how) {
   auto& stop = detail::here().stop;
+  detail::attempt_clock clock(stopping_);
   std::unique_lock lock(mutex_);
   if (how != stay::short_visit && coming_ > 0) --coming_;
   if (closed_ || places_.empty()) return;
   const int me = places_.back();
   places_.pop_back();
   ++inside_;
-  const auto* const outer = std::exchange(stop, &stopping_);
+  auto* const outer = std::exchange(stop, &clock);
   std::vector<ended> out;
   bool leaves = false;
   while (!closed_ && !queue_.empty() && !leaves) {
     if (each_alone_) {
-      drawing mine(*this, me, how != stay::all);
+      drawing mine(*this, me, how != stay::all, clock);
       lock.unlock();
       work_.invoke_drawn(mine, me);
       lock.lock();
@@ -256,6 +262,59 @@ void crew_core::give_back_drawing() {
   tell();
 }
 
+// ---- limits
+
+/// Under the lock, as what follows: an attempt begins, or has come back.
+void crew_core::begin_clock(int me, detail::attempt_clock& clock, nanos now) {
+  if (task_limit_ == policy::never) return;
+  under_way& mine = under_way_[static_cast<std::size_t>(me)];
+  mine.due = policy::later(now, task_limit_);
+  ++mine.number;
+  clock.begin(mine.due);
+}
+
+/// Was it too late?
+bool crew_core::end_clock(int me, detail::attempt_clock& clock, nanos now) {
+  if (task_limit_ == policy::never) return false;
+  under_way& mine = under_way_[static_cast<std::size_t>(me)];
+  const bool late = clock.late();
+  if (late) overruns_.push_back({now - mine.due + task_limit_, std::move(mine.stack)});
+  mine.due = policy::never;
+  mine.looked_at = false;
+  mine.stack.clear();
+  return late;
+}
+
+nanos crew_core::due() {
+  if (task_limit_ == policy::never) return policy::never;
+  const std::lock_guard lock(mutex_);
+  // What waits for a hand cannot be late before that.
+  nanos first = queued_ > 0 ? policy::later(platform::now(), task_limit_) : policy::never;
+  for (const under_way& u : under_way_) {
+    if (!u.looked_at) first = std::min(first, u.due);
+  }
+  return first;
+}
+
+/// Asks where the threads are that have passed their limit. Not under the lock: the face may do anything.
+void crew_core::look_at_late_ones() {
+  const nanos now = platform::now();
+  for (std::size_t me = 0; me < under_way_.size(); ++me) {
+    std::uint64_t number = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      under_way& its = under_way_[me];
+      if (its.looked_at || now < its.due) continue;
+      its.looked_at = true;
+      number = its.number;
+    }
+    std::string stack = work_.stack_of(static_cast<int>(me));
+    const std::lock_guard lock(mutex_);
+    under_way& its = under_way_[me];
+    if (its.number == number && its.looked_at) its.stack = std::move(stack);  // else it has come back meanwhile
+  }
+}
+
 void crew_core::recall(bool) {
   if (!here()) return;
   const std::lock_guard lock(mutex_);
@@ -264,13 +323,16 @@ void crew_core::recall(bool) {
 }
 
 bool crew_core::collect(events& to) {
+  if (task_limit_ != policy::never) look_at_late_ones();
   if (!news_.load()) return false;
   handed_over_.clear();
+  std::deque<overrun> overruns;
   {
     const std::lock_guard lock(mutex_);
     rest_ = rest::awake;
     held_ = false;
     handed_over_.swap(ended_);
+    overruns.swap(overruns_);
     news_.store(false);
   }
   trouble unsent;
@@ -288,6 +350,13 @@ bool crew_core::collect(events& to) {
       case ended::unsent:
         for (index i = 0; i < e.count; ++i) to.lost(e.first + i, e.attempt, unsent);
         break;
+      case ended::overtime: {
+        trouble late = detail::overtime_of(task_limit_, overruns.front().took, e.worker);
+        late.stack = std::move(overruns.front().stack);
+        overruns.pop_front();
+        to.lost(e.first, e.attempt, late);
+        break;
+      }
     }
   }
   return !handed_over_.empty();

@@ -8,11 +8,13 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "centimane/detail/future_state.hpp"
 #include "policy/limiter.hpp"
 #include "run/port.hpp"
+#include "thread/attempt_clock.hpp"
 
 namespace centimane::engine {
 
@@ -34,6 +36,8 @@ class crew_core {
     limit_ = &limit;
     patience_ = patience;
   }
+  /// See crew. Before the first start.
+  void limit(nanos n);
   /// The driver is one of the hands: it takes chunks instead of sleeping. Before the first start.
   void driver_works() { driver_works_ = true; }
   /// Each item is run and timed by itself. Before the first start.
@@ -47,6 +51,8 @@ class crew_core {
   bool collect(events& to);
   void wait(nanos until);
   bool arm(const detail::alarm* to);
+  /// When the next attempt passes its limit, of those that were not looked at since.
+  nanos due();
   /// No hand touches the payload after it.
   void close();
 
@@ -57,7 +63,7 @@ class crew_core {
     bool draws;  ///< a token, as it begins
   };
   struct ended {
-    enum : std::uint8_t { values, invoked, unsent } what;
+    enum : std::uint8_t { values, invoked, unsent, overtime } what;  ///< overtime: see overruns_
     int worker;
     std::uint32_t attempt;
     index first, count;
@@ -67,7 +73,7 @@ class crew_core {
   /// A hand's turn at drawing item by item: see crew_drawing.cpp. briefly: it ends after a chunk's time.
   class drawing final : public supply {
    public:
-    drawing(crew_core& crew, int me, bool briefly);
+    drawing(crew_core& crew, int me, bool briefly, detail::attempt_clock& clock);
     bool draw(const verdict* ended, index& item, std::uint32_t& attempt) override;
 
    private:
@@ -77,9 +83,22 @@ class crew_core {
     crew_core& crew_;
     const int me_;
     const bool briefly_;
+    detail::attempt_clock& clock_;
     span mine_{};                 ///< what runs
     nanos began_ = 0, from_ = 0;  ///< the turn; what runs
     index count_ = 0;             ///< ended in this turn
+  };
+  /// An attempt with a limit, as the driver sees it.
+  struct under_way {
+    nanos due = policy::never;
+    std::uint64_t number = 0;  ///< tells attempts apart
+    bool looked_at = false;
+    std::string stack;  ///< where it was when it had passed its limit
+  };
+  /// One that has come back too late.
+  struct overrun {
+    nanos took;
+    std::string stack;
   };
   /// How eagerly the driver wants to be woken: not at all; when a hand has nothing left to do; by whatever ends.
   enum class rest : std::uint8_t { awake, dozing, asleep };
@@ -89,6 +108,9 @@ class crew_core {
   [[nodiscard]] span take();
   void run(span s, int me, std::vector<ended>& out);
   void run_timed(span s, int me, std::vector<ended>& out);
+  void begin_clock(int me, detail::attempt_clock& clock, nanos now);
+  [[nodiscard]] bool end_clock(int me, detail::attempt_clock& clock, nanos now);
+  void look_at_late_ones();
   void note(const ended& what);
   /// There is something to collect.
   void tell() noexcept {
@@ -126,6 +148,9 @@ class crew_core {
   std::uint32_t depth_ = 0;                 ///< items a hand that may wait; 0: any number
   bool own_depth_;                          ///< instead: what hands will soon begin
   index grain_ = 1;                         ///< items that take a hand about 100 us
+  nanos task_limit_ = policy::never;        ///< of each attempt
+  std::vector<under_way> under_way_;        ///< by worker, if there is a limit
+  std::deque<overrun> overruns_;            ///< one for each `overtime` of ended_, in its order
   bool closed_ = false;
   bool held_ = false;  ///< an error asks for a pause that the driver has not heard of
   bool driver_works_ = false, driver_inside_ = false;

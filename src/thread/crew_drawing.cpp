@@ -8,7 +8,8 @@
 
 namespace centimane::engine {
 
-crew_core::drawing::drawing(crew_core& crew, int me, bool briefly) : crew_(crew), me_(me), briefly_(briefly) {}
+crew_core::drawing::drawing(crew_core& crew, int me, bool briefly, detail::attempt_clock& clock)
+    : crew_(crew), me_(me), briefly_(briefly), clock_(clock) {}
 
 bool crew_core::drawing::draw(const verdict* ended, index& item, std::uint32_t& attempt) {
   nanos patient_until = 0;
@@ -44,8 +45,10 @@ bool crew_core::drawing::draw(const verdict* ended, index& item, std::uint32_t& 
 void crew_core::drawing::note(const verdict& how, nanos now) {
   --crew_.busy_;
   ++count_;
-  crew_.note({how.ok && mine_.attempt == 1 ? ended::values : ended::invoked, me_, mine_.attempt, mine_.first, 1, how,
-              crew_.watched_ ? from_ : 0, crew_.watched_ ? now : 0});
+  const auto what = crew_.end_clock(me_, clock_, now) ? ended::overtime
+                    : how.ok && mine_.attempt == 1    ? ended::values
+                                                      : ended::invoked;
+  crew_.note({what, me_, mine_.attempt, mine_.first, 1, how, crew_.watched_ ? from_ : 0, crew_.watched_ ? now : 0});
   crew_.tell();
   if (how.server_wait > 0 && crew_.limit_ != nullptr) {
     // The limiter is to be paused, which is the driver's to do: nothing begins before it has heard of it.
@@ -69,6 +72,7 @@ nanos crew_core::drawing::next(nanos now, nanos patient_until) {
   if (mine_.draws) --crew_.drawing_;
   ++crew_.busy_;
   from_ = now;
+  crew_.begin_clock(me_, clock_, now);
   return 0;
 }
 

@@ -106,7 +106,7 @@ bool pool_core::run_one() {
 }
 
 void pool_core::run(small_function& task, thread_place& place) noexcept {
-  const auto* outer = std::exchange(place.stop, nullptr);
+  auto* const outer = std::exchange(place.stop, nullptr);
   ++place.depth;
   try {
     task();

@@ -26,11 +26,13 @@ struct solo::state {
   bool taken_back = false;  ///< it was recalled
   index unseen = 1;         ///< items to run before the next look at the clock
   std::atomic<bool> stopping{false};
+  nanos limit = policy::never;
+  detail::attempt_clock clock{stopping};
   detail::sleeper bed{};
 
   /// Runs the next ones, up to the first that does not end in a value. Answers how many.
   index run(verdict& last) {
-    if (each_alone || attempt != 1) {
+    if (each_alone || limit != policy::never || attempt != 1) {
       last = work.invoke(first, attempt, 0);
       return 1;
     }
@@ -60,6 +62,7 @@ void solo::start(index first, index n, std::uint32_t attempt) {
   state_->attempt = attempt;
 }
 
+void solo::limit(nanos n) { state_->limit = n; }
 void solo::watch() { state_->watched = state_->each_alone = true; }
 
 void solo::recall(bool) {
@@ -79,9 +82,10 @@ bool solo::collect(events& to) {
     return true;
   }
   auto& stop = detail::here().stop;
-  const auto* const outer = std::exchange(stop, &s.stopping);
+  auto* const outer = std::exchange(stop, &s.clock);
   verdict last;
-  const nanos from = s.watched ? platform::now() : 0;
+  const nanos from = s.watched || s.limit != policy::never ? platform::now() : 0;
+  s.clock.begin(policy::later(from, s.limit));
   const index first = s.first, ran = s.run(last);
   if (s.watched) {
     const nanos done = platform::now();
@@ -90,6 +94,10 @@ bool solo::collect(events& to) {
   stop = outer;
   s.first += ran;
   s.count -= ran;
+  if (s.clock.late()) {
+    to.lost(first, s.attempt, detail::overtime_of(s.limit, platform::now() - from, 0));
+    return true;
+  }
   const index good = last.ok && s.attempt == 1 ? ran : ran - 1;
   if (good > 0) to.values(first, good, 0);
   if (good < ran) to.invoked(first + good, s.attempt, 0, last);

@@ -35,6 +35,7 @@ from centimane import (
     TimedOut,
     async_parallel_map,
     events,
+    stop_requested,
 )
 
 #: Long enough for any machine; nobody waits for it unless something is wrong.
@@ -292,6 +293,12 @@ def timeout(form: Form, tmp: Path) -> None:
 def task_timeout(form: Form, tmp: Path) -> None:
     hung = form(lambda _: time.sleep(LONG), [0], executor="process", workers=1, task_timeout=0.05)
     assert [type(error) for error in hung.errors] == [TaskTimeout]
+
+    def obey(_: object) -> None:
+        while not stop_requested():
+            time.sleep(0.001)
+
+    assert [type(error) for error in form(obey, [0], executor="thread", task_timeout=0.01).errors] == [TaskTimeout]
 
     async def wait(_: object) -> None:
         await asyncio.sleep(LONG)

@@ -84,7 +84,7 @@ def callbacks(name: str, **others: Any) -> tuple[Bad, ...]:
 
 PROCESS = {"executor": "process"}
 CHUNK = "chunksize makes items one piece of work: {} needs each alone"
-NO_THREAD = "{} needs executor='process': a thread cannot be ended from outside"
+NO_THREAD = "{} needs executor='process': threads are not made anew"
 KEYS = "checkpoint_version and checkpoint_key need checkpoint="
 CONTEXT = "context must be a list of ContextVar, such as [var], not "
 
@@ -219,10 +219,7 @@ ROWS = (
         "task_timeout",
         None,
         effects.task_timeout,
-        (
-            *times("task_timeout", **PROCESS),
-            ({"task_timeout": 1, "executor": "thread"}, ValueError, NO_THREAD.format("task_timeout")),
-        ),
+        (*times("task_timeout", **PROCESS), *times("task_timeout", executor="thread")),
     ),
     Row(
         "rate_limit",

@@ -133,10 +133,13 @@ class map_payload final : public map_core {
   verdict invoke(index item, std::uint32_t, int) override {
     try {
       call(item);
-      return {};
     } catch (...) {
+      if (engine::past_limit()) return {false, false, 0};
       return keep_error(item, std::current_exception());
     }
+    if (!engine::past_limit()) return {};
+    sink_.drop(item);
+    return {false, false, 0};
   }
 
   index invoke_range(index first, index n, int, verdict& last) override {

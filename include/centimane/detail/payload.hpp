@@ -106,7 +106,8 @@ class payload {
   /// record may be kept as it is (annexed::hold). A value that cannot be
   /// rebuilt is stored as an error (stage read_result) and answers !ok.
   virtual verdict decode(index item, bool ok, reader in) = 0;
-  /// Runs the function on the item here and stores value or error. Any hand's thread.
+  /// Runs the function on the item here and stores value or error. Any hand's thread. Of an attempt with past_limit()
+  /// it keeps neither and answers !ok: fail() follows.
   virtual verdict invoke(index item, std::uint32_t attempt, int worker) = 0;
   /// Runs [first, first + n) as attempt 1, in order, until one does not end in a value. Answers how many were run;
   /// `last` is the verdict of the last of them. A face overrides it with a tight loop.
@@ -135,7 +136,13 @@ class payload {
   [[nodiscard]] virtual index items_in(index /*first*/, index n) const { return n; }
   /// For messages: "item 17".
   [[nodiscard]] virtual std::string describe(index item) const = 0;
+  /// Where the thread that calls invoke() as this worker is at the moment, as text; empty: that cannot be told.
+  [[nodiscard]] virtual std::string stack_of(int /*worker*/) { return {}; }
 };
+
+/// On a thread whose attempt has just returned from the user's code: did it pass its limit? The same answer until the
+/// next attempt.
+[[nodiscard]] bool past_limit() noexcept;
 
 /// Says in which phase of its task a worker is; a store each, so that a death is blamed exactly.
 class phase_marker {

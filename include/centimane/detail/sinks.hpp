@@ -63,6 +63,13 @@ class dense_sink {
       if constexpr (!trivial) made_[static_cast<std::size_t>(i)] = 1;
     }
   }
+  /// The value at i does not count. Another may take its place.
+  void drop(std::uint64_t i) noexcept {
+    if constexpr (!trivial) {
+      std::destroy_at(values_.data() + i);
+      made_[static_cast<std::size_t>(i)] = 0;
+    }
+  }
   [[nodiscard]] kept<R>* value(std::uint64_t i) noexcept { return values_.data() + i; }
   /// All values, those of failed items missing. The sink is empty afterwards.
   [[nodiscard]] cells<kept<R>> take(std::uint64_t) noexcept {
@@ -101,6 +108,11 @@ class paged_sink {
     cell* c = values_.at(i);
     construct<R>(&c->value, std::forward<Make>(make));
     c->made = true;
+  }
+  void drop(std::uint64_t i) noexcept {
+    cell* c = values_.at(i);
+    std::destroy_at(&c->value);
+    c->made = false;
   }
   [[nodiscard]] kept<R>* value(std::uint64_t i) noexcept { return &values_.at(i)->value; }
   void note(std::uint64_t i, unsigned attempts, int worker, std::uint64_t bytes) noexcept {

@@ -558,4 +558,61 @@ TEST(threads, large_results_are_whole) {
   EXPECT_EQ(i, 1'500'001);
 }
 
+// ---- a limit of their own, where nobody can end them
+
+template <class R>
+R when_asked(R value) {
+  while (!cm::this_task::stop_requested()) std::this_thread::yield();
+  return value;
+}
+
+TEST(task_timeouts_on_threads, what_comes_back_too_late_does_not_count) {
+  for (const std::size_t workers : {1U, 2U}) {
+    const cm::options how{.workers = workers, .task_timeout = 1ms};
+    const auto strings = cm::parallel_map([](int) { return when_asked(std::string(100, 'x')); }, numbers(3), how);
+    ASSERT_EQ(strings.failures().size(), 3U);
+    const auto* late = strings.failures()[0].error.as<cm::task_timeout>();
+    ASSERT_NE(late, nullptr);
+    EXPECT_NE(std::string(late->what()).find("limit of 0.001 s"), std::string::npos) << late->what();
+    EXPECT_NE(std::string(late->what()).find("it came back after"), std::string::npos) << late->what();
+    const auto errors = cm::parallel_map([](int) { when_asked(0); throw std::logic_error("late"); }, numbers(3), how);
+    for (const auto& [index, error] : errors.failures()) EXPECT_NE(error.as<cm::task_timeout>(), nullptr) << index;
+    for (auto& item : cm::parallel_iter([](int) { return when_asked(std::string(100, 'x')); }, numbers(3), how)) {
+      ASSERT_NE(item.error, nullptr);
+      EXPECT_NE(item.error->as<cm::task_timeout>(), nullptr);
+    }
+  }
+}
+
+TEST(task_timeouts_on_threads, are_tried_again_where_that_is_asked_for) {
+  for (const std::size_t workers : {1U, 2U}) {
+    std::vector<std::atomic<int>> tries(4);
+    std::vector<std::atomic<int>> inside(4);  // no attempt begins beside another of its item
+    auto once = [&](std::string&& item) {
+      const auto n = static_cast<std::size_t>(std::stoi(item));
+      EXPECT_EQ(++inside[n], 1);
+      const bool first = ++tries[n] == 1;
+      if (first) (void)when_asked(0);
+      --inside[n];
+      return first ? std::string("late") : item + item;
+    };
+    const auto r = cm::parallel_map(
+        once, std::vector<std::string>{"0", "1", "2", "3"},
+        {.workers = workers,
+         .retry = cm::retry{.attempts = 1000, .backoff = 0s, .on = cm::errors<cm::task_timeout>},
+         .task_timeout = 50ms});
+    ASSERT_TRUE(r.ok());
+    EXPECT_EQ(r.values()[3], "33");
+    for (const auto& n : tries) EXPECT_GE(n, 2);
+  }
+}
+
+TEST(task_timeouts_on_threads, in_time_is_as_ever) {
+  const auto items = numbers(1000);
+  const auto r = cm::parallel_map([](int n) { return cm::this_task::stop_requested() ? -1 : n; }, items,
+                                  {.workers = 3, .task_timeout = 10min});
+  ASSERT_TRUE(r.ok());
+  EXPECT_TRUE(std::equal(r.begin(), r.end(), items.begin()));
+}
+
 }  // namespace

@@ -220,9 +220,19 @@ std::vector<row> run_rows() {
                                          {.executor = cm::process, .workers = 1, .task_timeout = 50ms});
          ASSERT_EQ(r.failures().size(), 1U);
          EXPECT_NE(r.failures()[0].error.as<cm::task_timeout>(), nullptr);
+         for (const std::size_t workers : {1U, 2U}) {  // on threads it is asked to end
+           const auto asked = cm::parallel_map(
+               [](int) {
+                 while (!cm::this_task::stop_requested()) std::this_thread::yield();
+                 return 1;
+               },
+               std::vector<int>{1}, {.workers = workers, .task_timeout = 1ms});
+           ASSERT_EQ(asked.failures().size(), 1U);
+           EXPECT_NE(asked.failures()[0].error.as<cm::task_timeout>(), nullptr);
+         }
        },
        [] {
-         refused_at_the_call(cm::options{.task_timeout = 1s});
+         refused_at_the_call(cm::options{.task_timeout = 0s});
          refused_at_the_call(cm::options{.executor = cm::process, .task_timeout = 0s});
          refuses([] { (void)cm::options{.task_timeout = -1s}; });
          refuses([] { (void)cm::options{.task_timeout = not_a_number}; });

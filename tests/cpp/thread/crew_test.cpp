@@ -34,7 +34,12 @@ class counting : public payload {
   verdict invoke(index item, std::uint32_t attempt, int worker) override {
     ++runs[item];
     const bool ok = !act_ || act_(item, attempt, worker);
-    return {ok, false, ok ? 0 : server_wait};
+    return {ok && !past_limit(), false, ok ? 0 : server_wait};
+  }
+  std::string stack_of(int worker) override {
+    looked_at = worker;
+    looked_at.notify_all();
+    return "worker " + std::to_string(worker);
   }
   std::uint64_t definition(index) const override { return 0; }
   verdict fail(index, std::uint32_t, const trouble&) override { return {}; }
@@ -48,6 +53,7 @@ class counting : public payload {
   }
   std::string describe(index) const override { return {}; }
   std::vector<std::atomic<int>> runs;
+  std::atomic<int> looked_at{-1};
   int idled = 0;
   nanos server_wait = 0;  ///< what errors ask for
 
@@ -71,16 +77,23 @@ class ledger final : public events {
     workers.insert(worker);
   }
   void returned(index, std::uint32_t, int, bool, verdict, reader) override { FAIL(); }
-  void lost(index item, std::uint32_t, const trouble& why) override {
-    EXPECT_EQ(why.how, centimane::policy::outcome::unsent);
+  void lost(index item, std::uint32_t attempt, const trouble& why) override {
     ++told[item];
-    ++unsent;
+    if (why.how == centimane::policy::outcome::overtime) {
+      ++bad;
+      last_attempt = attempt;
+      late.push_back(why);
+    } else {
+      EXPECT_EQ(why.how, centimane::policy::outcome::unsent);
+      ++unsent;
+    }
   }
   void refused(index, std::uint32_t, verdict) override { FAIL(); }
   index all() const { return good + bad + unsent; }
   std::vector<int> told;
   index good = 0, bad = 0, unsent = 0;
   std::uint32_t last_attempt = 0;
+  std::vector<trouble> late;
   std::set<int> workers;
 };
 
@@ -295,6 +308,66 @@ TEST(Crew, AnErrorThatAsksForAPauseHoldsBackWhatDraws) {
   }
 }
 
+constexpr nanos no_time = 1'000'000, much_time = 3'600'000'000'000;
+
+TEST(Crew, ALimitIsAQuestionAndThenAnOutcome) {
+  cm::thread_pool pool(2);
+  counting work(3, [](index i, std::uint32_t, int) {
+    EXPECT_FALSE(i == 1 && cm::this_task::stop_requested());
+    while (i != 1 && !cm::this_task::stop_requested()) std::this_thread::yield();
+    return i != 2;
+  });
+  for (const bool watched : {false, true}) {
+    ledger told(3);
+    crew c(work, 2, true, pool);
+    c.limit(no_time);
+    if (watched) c.watch();
+    c.depth(0);
+    c.start(0, 1, 1);
+    c.start(2, 1, 3);  // whatever it brings
+    drain(c, told, 2);
+    ASSERT_EQ(told.late.size(), 2U);
+    for (const trouble& why : told.late) {
+      EXPECT_EQ(why.limit, no_time);
+      EXPECT_GE(why.worker, 0);
+      EXPECT_TRUE(why.text.starts_with("it came back after ")) << why.text;
+    }
+    EXPECT_FALSE(c.collect(told));
+    EXPECT_EQ(c.due(), centimane::policy::never);
+  }
+  ledger told(3);
+  crew c(work, 2, true, pool);
+  c.limit(much_time);
+  c.start(1, 1, 1);
+  drain(c, told, 1);
+  EXPECT_EQ(told.good, 1U);
+}
+
+TEST(Crew, TheDriverAsksWhereALateOneIsAndNoHandTakesItsPlace) {
+  cm::thread_pool pool(4);
+  counting* asked = nullptr;
+  std::atomic<int> inside{0}, most{0};
+  counting work(20, [&](index, std::uint32_t, int) {
+    most = std::max(most.load(), ++inside);
+    asked->looked_at.wait(-1);
+    --inside;
+    return true;
+  });
+  asked = &work;
+  ledger told(20);
+  crew c(work, 1, true, pool);
+  c.limit(no_time);
+  c.depth(0);
+  c.start(0, 20, 1);
+  while (told.all() < 20) {
+    if (!c.collect(told)) c.wait(c.due());
+  }
+  expect_once(told, work);
+  EXPECT_EQ(most, 1);
+  ASSERT_FALSE(told.late.empty());
+  EXPECT_EQ(told.late[0].stack, "worker 0");
+}
+
 TEST(Crew, HandsThatComeLateFindAClosedCrew) {
   counting work(1);
   std::optional<hand> late;
@@ -441,6 +514,25 @@ TEST(Solo, RunsInOrderOneByOne) {
   EXPECT_EQ(told.bad, 1U);
   EXPECT_EQ(told.last_attempt, 2U);
   s.wait(centimane::platform::now() + 1000);
+}
+
+TEST(Solo, ALimitIsAQuestionAndThenAnOutcome) {
+  counting work(2, [](index i, std::uint32_t, int) {
+    while (i == 0 && !cm::this_task::stop_requested()) std::this_thread::yield();
+    return true;
+  });
+  ledger told(2);
+  solo s(work, false);
+  s.limit(no_time);
+  s.start(0, 1, 2);
+  EXPECT_TRUE(s.collect(told));
+  ASSERT_EQ(told.late.size(), 1U);
+  EXPECT_EQ(told.late[0].limit, no_time);
+  EXPECT_EQ(told.last_attempt, 2U);
+  s.limit(much_time);
+  s.start(1, 1, 1);
+  EXPECT_TRUE(s.collect(told));
+  EXPECT_EQ(told.good, 1U);
 }
 
 TEST(Solo, RecallTakesBackWhatWaits) {
