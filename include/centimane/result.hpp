@@ -4,10 +4,13 @@
 //   for (auto& [index, value] : result.successes()) save(inputs[index], value);
 //   for (auto& [index, error] : result.failures())  log(index, error.what());
 //   for (auto& value : result) use(value);          // throws one exception_group if any item failed
+//   for (auto& item : result.item_results())        // every item with its attempts and its worker
+//     if (item.attempts > 1) note(item.index, item.worker);
 //
 // On a temporary the accessors give vectors of their own, so `parallel_map(…).values()` may be kept.
 // Thread safety: as a standard container. Cost: O(1) an access; no copy of any value.
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -20,6 +23,7 @@
 #include <vector>
 
 #include "centimane/detail/cells.hpp"
+#include "centimane/detail/provenance.hpp"
 #include "centimane/errors.hpp"
 #include "centimane/insights.hpp"
 
@@ -43,15 +47,19 @@ struct success<const void> {
   std::size_t index;
 };
 
-/// One item's outcome, as on_result and parallel_iter see it. One of value, error is set.
+/// One item's outcome, as on_result, parallel_iter and parallel_result::item_results() show it. One of value, error is
+/// set.
 template <class R>
 struct item_result {
   std::size_t index;
-  R* value;                   ///< null if the item failed
-  const any_error* error;     ///< null if it did not
-  unsigned attempts;          ///< how many were made; 0: the value came out of a checkpoint
-  int worker;                 ///< dense index of the worker that made the last one; -1 if none did
-  std::string_view key = {};  ///< what item_key said of the item, as text; valid as long as this
+  R* value;                                ///< null if the item failed
+  const any_error* error;                  ///< null if it did not
+  unsigned attempts;                       ///< how many were made; 0: none, or the value came out of a checkpoint
+  int worker;                              ///< dense index of the worker that made the last one; -1 if none did
+  std::string_view key = {};               ///< what item_key said of the item, as text; valid as long as this
+  std::chrono::nanoseconds duration = {};  ///< the last attempt's, in the function; 0 unless the run took times
+                                           ///< (`.insights`, `.trace`, `.on_event`)
+  [[nodiscard]] bool ok() const noexcept { return error == nullptr; }
 };
 template <>
 struct item_result<void> {
@@ -60,6 +68,8 @@ struct item_result<void> {
   unsigned attempts;
   int worker;
   std::string_view key = {};
+  std::chrono::nanoseconds duration = {};
+  [[nodiscard]] bool ok() const noexcept { return error == nullptr; }
 };
 
 namespace detail {
@@ -128,6 +138,89 @@ class success_view {
   std::span<const failure> failures_;
 };
 
+/// Sized input range of item_result<R>&, O(1) memory; valid as long as the result it looks into.
+template <class R>
+class item_result_view {
+  using outcome = item_result<std::conditional_t<std::is_void_v<R>, void, R>>;
+
+ public:
+  class iterator {
+   public:
+    using value_type = outcome;
+    using difference_type = std::ptrdiff_t;
+    using iterator_concept = std::input_iterator_tag;
+
+    iterator() noexcept = default;
+    iterator(const iterator& other) noexcept
+        : view_(other.view_), at_(other.at_), failed_(other.failed_), row_(other.row_) {}
+    iterator& operator=(const iterator& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): harmless
+      view_ = other.view_;
+      at_ = other.at_;
+      failed_ = other.failed_;
+      row_ = other.row_;
+      return *this;
+    }
+    /// Lives until the iterator moves on.
+    outcome& operator*() const { return now_.emplace(view_->look(at_, failed_, row_)); }
+    outcome* operator->() const { return &**this; }
+    iterator& operator++() {
+      if (view_->fails(at_, failed_)) ++failed_;
+      ++at_;
+      while (row_ < view_->from_->rows().size() && view_->end_of(row_) <= at_) ++row_;
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_end(); }
+
+   private:
+    friend class item_result_view;
+    explicit iterator(const item_result_view* view) noexcept : view_(view) {}
+    [[nodiscard]] bool at_end() const noexcept { return at_ == view_->size_; }
+    const item_result_view* view_ = nullptr;
+    std::size_t at_ = 0, failed_ = 0, row_ = 0;
+    mutable std::optional<outcome> now_;
+  };
+
+  item_result_view(R* values, std::size_t size, std::span<const failure> failures,
+                   const detail::provenance& from) noexcept
+      : values_(values), size_(size), failures_(failures), from_(&from) {}
+  [[nodiscard]] iterator begin() const noexcept { return iterator(this); }
+  [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+
+ private:
+  [[nodiscard]] bool fails(std::size_t at, std::size_t failed) const noexcept {
+    return failed < failures_.size() && failures_[failed].index == at;
+  }
+  [[nodiscard]] std::uint64_t end_of(std::size_t row) const noexcept {
+    return from_->rows()[row].first + from_->rows()[row].count;
+  }
+  [[nodiscard]] outcome look(std::size_t at, std::size_t failed, std::size_t row) const {
+    const any_error* error = fails(at, failed) ? &failures_[failed].error : nullptr;
+    const auto& rows = from_->rows();
+    const bool begun = row < rows.size() && rows[row].first <= at;
+    const unsigned attempts = begun ? rows[row].attempts : 0;
+    const int worker = begun ? rows[row].worker : -1;
+    if constexpr (std::is_void_v<R>) {
+      return {at, error, attempts, worker, from_->key_of(at), from_->time_of(at)};
+    } else {
+      return {at,
+              error == nullptr ? values_ + at : nullptr,
+              error,
+              attempts,
+              worker,
+              from_->key_of(at),
+              from_->time_of(at)};
+    }
+  }
+
+  R* values_;
+  std::size_t size_;
+  std::span<const failure> failures_;
+  const detail::provenance* from_;
+};
+
 namespace detail {
 
 /// What results of all types have in common.
@@ -157,17 +250,20 @@ class result_base {
       : size_(std::exchange(other.size_, 0)),
         status_(other.status_),
         failures_(std::move(other.failures_)),
-        insights_(std::move(other.insights_)) {}
+        insights_(std::move(other.insights_)),
+        provenance_(std::move(other.provenance_)) {}
   result_base& operator=(result_base&&) = delete;
 
   std::size_t size_ = 0;
   run_status status_ = run_status::completed;
   std::vector<failure> failures_;
   centimane::insights insights_;
+  provenance provenance_;
 
  public:
   /// For runs.
   void describe(centimane::insights&& what) noexcept { insights_ = std::move(what); }
+  void describe(provenance&& what) noexcept { provenance_ = std::move(what); }
 };
 
 }  // namespace detail
@@ -230,6 +326,15 @@ class [[nodiscard]] parallel_result : public detail::result_base {
     }
     return own;
   }
+  /// Every item with its outcome, its attempts and its worker, in input order.
+  [[nodiscard]] item_result_view<R> item_results() & noexcept {
+    return {values_.data(), size_, failures_, provenance_};
+  }
+  [[nodiscard]] item_result_view<const R> item_results() const& noexcept {
+    return {values_.data(), size_, failures_, provenance_};
+  }
+  void item_results() && = delete;  ///< it looks into the result: keep that
+
   /// Iteration over values; throws exception_group unless ok().
   [[nodiscard]] R* begin() {
     raise_on_failure();
@@ -259,9 +364,14 @@ class [[nodiscard]] parallel_result<void> : public detail::result_base {
     status_ = other.status_;
     failures_ = std::move(other.failures_);
     insights_ = std::move(other.insights_);
+    provenance_ = std::move(other.provenance_);
     return *this;
   }
   [[nodiscard]] success_view<void> successes() const& noexcept { return {nullptr, size_, failures_}; }
+  [[nodiscard]] item_result_view<void> item_results() const& noexcept {
+    return {nullptr, size_, failures_, provenance_};
+  }
+  void item_results() && = delete;
 
   parallel_result(std::size_t size, run_status status, std::vector<failure> failures) noexcept
       : result_base(size, status, std::move(failures)) {}

@@ -46,7 +46,7 @@ class stream_run final : public stream_core<R> {
       std::uint64_t bytes = work_.sink().bytes(done);
       work_.sink().release(done);
       if (failed_) work_.forget_error(done);
-      work_.forget_key(done);
+      work_.forget(done);
       run_.consumed(1, bytes);
     }
     if (left_.count == 0) {
@@ -63,11 +63,11 @@ class stream_run final : public stream_core<R> {
     failed_ = !sink.made(i);
     const any_error* error = failed_ ? work_.error_of(i) : nullptr;
     if constexpr (std::is_void_v<R>) {
-      now_.emplace(
-          item_result<void>{static_cast<std::size_t>(i), error, sink.attempts(i), sink.worker(i), work_.key_of(i)});
+      now_.emplace(item_result<void>{static_cast<std::size_t>(i), error, sink.attempts(i), sink.worker(i),
+                                     work_.key_of(i), work_.time_of(i)});
     } else {
       now_.emplace(item_result<R>{static_cast<std::size_t>(i), failed_ ? nullptr : sink.value(i), error,
-                                  sink.attempts(i), sink.worker(i), work_.key_of(i)});
+                                  sink.attempts(i), sink.worker(i), work_.key_of(i), work_.time_of(i)});
     }
     return &*now_;
   }

@@ -46,7 +46,8 @@ map_core::map_core(const run_request& how)
       deadline_(how.deadline),
       max_errors_(how.max_errors),
       expected_(how.total ? how.total : how.expected),
-      begun_(std::chrono::steady_clock::now()) {
+      begun_(std::chrono::steady_clock::now()),
+      stream_(how.stream) {
   if (how.retry) {
     attempts_ = static_cast<std::uint32_t>(static_cast<std::size_t>(how.retry->attempts));
     filter_ = how.retry->on;
@@ -152,10 +153,12 @@ bool map_core::settled(index item, bool ok, std::uint32_t attempt, int worker) {
     has_outcome_[static_cast<std::size_t>(item)] = true;
   }
   if (ok && attempt > 1) forget_error(item);
-  let_go(item, 1, attempt, worker);
+  const unsigned made = !ok && attempt == 1 && worker < 0 ? 0 : attempt;  // nobody has begun it
+  if (!stream_) provenance_.note(item, 1, made, worker);
+  let_go(item, 1, made, worker);
   if (each_) {
     tell_user([&] {
-      tell(item, ok, attempt, worker);
+      tell(item, ok, made, worker);
       tell_progress();
     });
   }
@@ -164,6 +167,7 @@ bool map_core::settled(index item, bool ok, std::uint32_t attempt, int worker) {
 
 bool map_core::settled_values(index first, index n, int worker) {
   completed_ += n;
+  if (!stream_) provenance_.note(first, n, 1, worker);
   let_go(first, n, 1, worker);
   return !stop_.stop_requested();
 }
@@ -209,6 +213,18 @@ std::vector<failure> map_core::take_failures(index known, index not_started, pol
   std::sort(all.begin(), all.end(), [](const failure& a, const failure& b) { return a.index < b.index; });
   errors_.clear();
   return all;
+}
+
+provenance map_core::take_provenance(index known) {
+  std::vector<std::string> keys;
+  for (index item = 0; admission_ && item < known; ++item) {
+    const std::string_view key = key_of(item);
+    if (key.empty()) continue;
+    keys.resize(static_cast<std::size_t>(known));
+    keys[static_cast<std::size_t>(item)] = key;
+  }
+  provenance_.close(std::move(keys));
+  return std::move(provenance_);
 }
 
 void throw_group(std::size_t size, run_status status, const std::vector<failure>& failures) {

@@ -412,7 +412,10 @@ class driver::loop final : public events {
     what.worker = worker;
     what.how = how;
     what.final = final;
-    if (times_.written != 0) what.times = sane(std::exchange(times_, {}), ledger_.begun(), what.at);
+    if (times_.written != 0) {
+      what.times = sane(std::exchange(times_, {}), ledger_.begun(), what.at);
+      work_.took(item, what.times.ran - what.times.running);
+    }
     say(what);
   }
 

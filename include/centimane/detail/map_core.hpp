@@ -15,6 +15,7 @@
 
 #include "centimane/detail/admission.hpp"
 #include "centimane/detail/payload.hpp"
+#include "centimane/detail/provenance.hpp"
 #include "centimane/detail/recorder.hpp"
 #include "centimane/detail/run_request.hpp"
 #include "centimane/errors.hpp"
@@ -49,6 +50,7 @@ class map_core : public engine::payload, public engine::recorder {
   verdict not_sent(index item, std::exception_ptr why) final { return keep_error(item, std::move(why)); }
   bool settled(index item, bool ok, std::uint32_t attempt, int worker) final;
   bool settled_values(index first, index n, int worker) final;
+  void took(index item, nanos time) final { provenance_.took(item, std::chrono::nanoseconds(time)); }
   [[nodiscard]] bool wants_each() const final { return each_; }
   /// Is there a checkpoint? Then the driver asks what a recorder is asked.
   [[nodiscard]] bool records() const { return admission_ && admission_->recording(); }
@@ -77,12 +79,16 @@ class map_core : public engine::payload, public engine::recorder {
   }
   /// Sorted; the last `not_started` of `known` items are among them.
   [[nodiscard]] std::vector<failure> take_failures(index known, index not_started, policy::status how);
+  [[nodiscard]] provenance take_provenance(index known);
   [[nodiscard]] const any_error* error_of(index item) const;
   void forget_error(index item);
   /// A stream's consumer is done with an item.
-  void forget_key(index item) noexcept {
+  void forget(index item) noexcept {
     if (admission_) admission_->forget(item);
+    provenance_.forget(item);
   }
+  /// The last attempt's; 0 unless times are taken.
+  [[nodiscard]] std::chrono::nanoseconds time_of(index item) const { return provenance_.time_of(item); }
   /// Empty without an item_key.
   [[nodiscard]] std::string_view key_of(index item) const {
     return admission_ ? admission_->key_of(item) : std::string_view();
@@ -129,6 +135,8 @@ class map_core : public engine::payload, public engine::recorder {
   std::uint64_t (*starts_)(const void*) = nullptr;
   const void* whom_ = nullptr;
   std::chrono::steady_clock::time_point begun_;
+  const bool stream_;
+  provenance provenance_;  ///< of a stream: times only
   std::exception_ptr callback_error_;
   bool stop_told_ = false;
   mutable std::exception_ptr cut_[4];

@@ -223,12 +223,18 @@ class map_payload final : public map_core {
       known = *items_.length();
     }
     auto status = static_cast<run_status>(how);  // same order; a source that throws is no status here
+    auto from = take_provenance(known);
     auto failures = take_failures(known, not_started, how);
-    if constexpr (std::is_void_v<R>) {
-      return parallel_result<void>(static_cast<std::size_t>(known), status, std::move(failures));
-    } else {
-      return parallel_result<R>(sink_.take(known), static_cast<std::size_t>(known), status, std::move(failures));
-    }
+    const auto made = [&]() -> parallel_result<R> {
+      if constexpr (std::is_void_v<R>) {
+        return {static_cast<std::size_t>(known), status, std::move(failures)};
+      } else {
+        return {sink_.take(known), static_cast<std::size_t>(known), status, std::move(failures)};
+      }
+    };
+    parallel_result<R> all = made();
+    all.describe(std::move(from));
+    return all;
   }
   [[nodiscard]] Sink& sink() noexcept { return sink_; }
   std::uint64_t weighed() override { return std::exchange(weighed_, 0); }
@@ -316,10 +322,11 @@ class map_payload final : public map_core {
     if (!on_result_) return;
     const any_error* error = ok ? nullptr : error_of(item);
     if constexpr (std::is_void_v<R>) {
-      on_result_(item_result<void>{static_cast<std::size_t>(item), error, attempts, worker, key_of(item)});
+      on_result_(
+          item_result<void>{static_cast<std::size_t>(item), error, attempts, worker, key_of(item), time_of(item)});
     } else {
       on_result_(item_result<R>{static_cast<std::size_t>(item), ok ? sink_.value(item) : nullptr, error, attempts,
-                                worker, key_of(item)});
+                                worker, key_of(item), time_of(item)});
     }
   }
   void let_go([[maybe_unused]] index first, [[maybe_unused]] index n, [[maybe_unused]] unsigned attempts,

@@ -125,6 +125,8 @@ class payload {
   virtual bool settled(index item, bool ok, std::uint32_t attempt, int worker) = 0;
   /// Same for n values in a row, attempt 1: lets a face without callbacks do nothing an item.
   virtual bool settled_values(index first, index n, int worker) = 0;
+  /// A watched run: how long the attempt that ends now was in the function. Before `settled`.
+  virtual void took(index /*item*/, nanos /*time*/) {}
   /// The bytes that the values hold which have settled since this was asked last. 0 if the run has no window by bytes.
   virtual std::uint64_t weighed() { return 0; }
   /// True if the face wants `settled` for every item; false lets the engine report whole ranges.

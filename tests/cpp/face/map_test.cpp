@@ -323,6 +323,71 @@ TEST_P(on_every_executor, on_result_sees_each_outcome_once) {
   EXPECT_EQ(seen, std::vector<int>(200, 1));
 }
 
+TEST_P(on_every_executor, item_results_tell_each_outcome_and_how_it_came_about) {
+  std::vector<int> workers(200, -2);
+  cm::map_options<int> o = how();
+  o.on_result = [&](const cm::item_result<int>& r) { workers[r.index] = r.worker; };
+  auto r = cm::parallel_map(odd_only, numbers(200), o);
+  std::size_t n = 0;
+  ASSERT_EQ(r.item_results().size(), 200u);
+  for (auto& item : r.item_results()) {
+    ASSERT_EQ(item.index, n);
+    EXPECT_EQ(item.ok(), n % 2 == 1);
+    EXPECT_EQ(item.attempts, 1u);
+    EXPECT_EQ(item.worker, workers[n]);
+    EXPECT_GE(item.worker, 0);
+    EXPECT_EQ(item.key, "");
+    EXPECT_EQ(item.duration, 0ns);
+    if (item.ok()) {
+      EXPECT_EQ(*item.value, static_cast<int>(n) * 10);
+      ++*item.value;  // it is the result's own
+    } else {
+      EXPECT_EQ(item.value, nullptr);
+      EXPECT_NE(item.error->as<std::invalid_argument>(), nullptr);
+    }
+    ++n;
+  }
+  EXPECT_EQ(n, 200u);
+  const auto& fixed = r;
+  const auto second = ++fixed.item_results().begin();
+  static_assert(std::is_same_v<decltype(second->value), const int*>);
+  EXPECT_EQ(*second->value, 11);
+}
+
+TEST_P(on_every_executor, item_results_know_of_retries_keys_times_and_what_never_began) {
+  cm::map_options<std::string> o = how();
+  o.retry = cm::retry{.attempts = 3, .backoff = 0s};
+  o.item_key = [](const int& n) { return "k" + std::to_string(n); };
+  o.insights = true;
+  o.window_size = 1;  // what is behind the third is not begun before it has failed
+  o.max_errors = 1;
+  auto stubborn = [](int n) {
+    std::this_thread::sleep_for(1us);  // for the clock
+    if (n == 2) throw std::runtime_error("never");
+    return std::to_string(n);
+  };
+  auto r = cm::parallel_map(stubborn, numbers(5), o);
+  std::vector<unsigned> attempts;
+  for (auto& item : r.item_results()) {
+    if (item.attempts > 0) {
+      EXPECT_EQ(item.key, "k" + std::to_string(item.index));
+    }
+    EXPECT_EQ(item.worker >= 0, item.attempts > 0);
+    EXPECT_EQ(item.duration > 0ns, item.attempts > 0);
+    EXPECT_EQ(item.ok(), item.index < 2);
+    attempts.push_back(item.attempts);
+  }
+  EXPECT_EQ(attempts, (std::vector<unsigned>{1, 1, 3, 0, 0}));
+}
+
+TEST_P(on_every_executor, item_results_of_a_function_without_a_value) {
+  const auto r = cm::parallel_map([](int n) { (void)odd_only(n); }, numbers(4), how());
+  std::vector<bool> good;
+  for (const auto& item : r.item_results()) good.push_back(item.ok() && item.attempts == 1 && item.worker >= 0);
+  EXPECT_EQ(good, (std::vector<bool>{false, true, false, true}));
+  EXPECT_TRUE(cm::parallel_map(odd_only, numbers(0), how()).empty());
+}
+
 TEST_P(on_every_executor, a_callback_that_throws_ends_the_run) {
   int calls = 0;
   cm::map_options<int> o = how();
@@ -575,7 +640,12 @@ TEST(task_timeouts_on_threads, what_comes_back_too_late_does_not_count) {
     ASSERT_NE(late, nullptr);
     EXPECT_NE(std::string(late->what()).find("limit of 0.001 s"), std::string::npos) << late->what();
     EXPECT_NE(std::string(late->what()).find("it came back after"), std::string::npos) << late->what();
-    const auto errors = cm::parallel_map([](int) { when_asked(0); throw std::logic_error("late"); }, numbers(3), how);
+    const auto errors = cm::parallel_map(
+        [](int) {
+          when_asked(0);
+          throw std::logic_error("late");
+        },
+        numbers(3), how);
     for (const auto& [index, error] : errors.failures()) EXPECT_NE(error.as<cm::task_timeout>(), nullptr) << index;
     for (auto& item : cm::parallel_iter([](int) { return when_asked(std::string(100, 'x')); }, numbers(3), how)) {
       ASSERT_NE(item.error, nullptr);
@@ -596,11 +666,11 @@ TEST(task_timeouts_on_threads, are_tried_again_where_that_is_asked_for) {
       --inside[n];
       return first ? std::string("late") : item + item;
     };
-    const auto r = cm::parallel_map(
-        once, std::vector<std::string>{"0", "1", "2", "3"},
-        {.workers = workers,
-         .retry = cm::retry{.attempts = 1000, .backoff = 0s, .on = cm::errors<cm::task_timeout>},
-         .task_timeout = 50ms});
+    const auto r =
+        cm::parallel_map(once, std::vector<std::string>{"0", "1", "2", "3"},
+                         {.workers = workers,
+                          .retry = cm::retry{.attempts = 1000, .backoff = 0s, .on = cm::errors<cm::task_timeout>},
+                          .task_timeout = 50ms});
     ASSERT_TRUE(r.ok());
     EXPECT_EQ(r.values()[3], "33");
     for (const auto& n : tries) EXPECT_GE(n, 2);
