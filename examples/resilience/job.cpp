@@ -6,11 +6,12 @@
 #include <unistd.h>
 
 #include <centimane/centimane.hpp>
+#include <centimane/http.hpp>
 #include <chrono>
 #include <numeric>
-#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cm = centimane;
@@ -20,14 +21,21 @@ namespace {
 /// An answer other than 200.
 class http_error : public std::runtime_error {
  public:
-  http_error(int status, std::optional<int> retry_after)
-      : std::runtime_error("the service answered " + std::to_string(status)), retry_after_(retry_after) {}
-  /// What the service asks for, in seconds.
-  [[nodiscard]] const std::optional<int>& retry_after() const noexcept { return retry_after_; }
+  explicit http_error(cm::http_reply reply)
+      : std::runtime_error("the service answered " + std::to_string(reply.status)), reply_(std::move(reply)) {}
+  [[nodiscard]] const cm::http_reply& reply() const noexcept { return reply_; }
 
  private:
-  std::optional<int> retry_after_;
+  cm::http_reply reply_;
 };
+
+/// A header's value; empty if the answer has none.
+std::string header(const std::string& answer, const std::string& name) {
+  const auto line = answer.find("\r\n" + name + ": ");
+  if (line == std::string::npos) return {};
+  const auto value = line + name.size() + 4;
+  return answer.substr(value, answer.find("\r\n", value) - value);
+}
 
 struct socket_closer {
   int number;
@@ -57,9 +65,7 @@ long fetch(int port, const std::string& path) {
     throw std::runtime_error("the answer was cut off");
   const int status = std::stoi(answer.substr(9, 3));
   if (status == 200) return std::stol(answer.substr(body + 4));
-  const auto wait = answer.find("Retry-After: ");
-  throw http_error(status,
-                   wait == std::string::npos ? std::nullopt : std::optional(std::stoi(answer.substr(wait + 13))));
+  throw http_error({status, header(answer, "Retry-After"), header(answer, "Date")});
 }
 
 }  // namespace
@@ -72,13 +78,9 @@ int main(int argc, char** argv) {
   if (form == "limited") {
     how.rate_limit = cm::rate_limit(std::stod(argv[5]));
   } else {
-    how.retry = cm::retry{.attempts = 100,
-                          .backoff = std::chrono::milliseconds(50),
-                          .wait_from = [](const cm::any_error& e) -> std::optional<cm::time_span> {
-                            const auto* error = e.as<http_error>();
-                            if (error == nullptr || !error->retry_after()) return std::nullopt;
-                            return std::chrono::seconds(*error->retry_after());
-                          }};
+    how.retry = cm::retry_for_http<http_error>(
+        [](const http_error& e) { return e.reply(); },
+        {.attempts = 100, .backoff = std::chrono::milliseconds(50), .on = cm::errors<std::runtime_error>});
   }
   if (!checkpoint.empty()) how.checkpoint = cm::checkpoint{checkpoint};
   std::vector<int> numbers(static_cast<std::size_t>(items));
