@@ -37,7 +37,7 @@ def start(n: int) -> int:
 def stack_of(ident: int) -> str:
     """Where one of these threads is in the user's code, most recent call first; empty if it is in none."""
     lines: list[str] = []
-    frame = sys._current_frames().get(ident)
+    frame = sys._current_frames().get(ident)  # pyright: ignore[reportPrivateUsage]
     while frame is not None and frame.f_code is not _live.__code__:
         code = frame.f_code
         lines.append(f'  File "{code.co_filename}", line {frame.f_lineno} in {code.co_qualname}\n')
