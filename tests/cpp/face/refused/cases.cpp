@@ -32,7 +32,7 @@ int main() {
   cm::thread_pool pool;
   auto r = pool.submit([] { return 1; }).then(pool, [](const std::vector<int>& v) { return v.size(); });
 #elif defined(CASE_WHEN_ALL_OF_WHAT_IS_KEPT)
-  std::vector<cm::future<int>> futures;
+  std::vector<cm::future<int> > futures;
   auto r = cm::when_all(futures);
 #elif defined(CASE_AS_COMPLETED_OF_TEMPORARIES)
   cm::thread_pool pool;
