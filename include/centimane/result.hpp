@@ -143,6 +143,34 @@ template <class R>
 class item_result_view {
   using outcome = item_result<std::conditional_t<std::is_void_v<R>, void, R>>;
 
+  /// What is looked into. Iterators have it by value: they outlive the view.
+  struct table {
+    [[nodiscard]] bool fails(std::size_t at, std::size_t failed) const noexcept {
+      return failed < failures.size() && failures[failed].index == at;
+    }
+    [[nodiscard]] std::uint64_t end_of(std::size_t row) const noexcept {
+      return from->rows()[row].first + from->rows()[row].count;
+    }
+    [[nodiscard]] outcome look(std::size_t at, std::size_t failed, std::size_t row) const {
+      const any_error* error = fails(at, failed) ? &failures[failed].error : nullptr;
+      const auto& rows = from->rows();
+      const bool begun = row < rows.size() && rows[row].first <= at;
+      const unsigned attempts = begun ? rows[row].attempts : 0;
+      const int worker = begun ? rows[row].worker : -1;
+      if constexpr (std::is_void_v<R>) {
+        return {at, error, attempts, worker, from->key_of(at), from->time_of(at)};
+      } else {
+        return {
+            at, error == nullptr ? values + at : nullptr, error, attempts, worker, from->key_of(at), from->time_of(at)};
+      }
+    }
+
+    R* values = nullptr;
+    std::size_t size = 0;
+    std::span<const failure> failures = {};
+    const detail::provenance* from = nullptr;
+  };
+
  public:
   class iterator {
    public:
@@ -152,21 +180,21 @@ class item_result_view {
 
     iterator() noexcept = default;
     iterator(const iterator& other) noexcept
-        : view_(other.view_), at_(other.at_), failed_(other.failed_), row_(other.row_) {}
+        : in_(other.in_), at_(other.at_), failed_(other.failed_), row_(other.row_) {}
     iterator& operator=(const iterator& other) noexcept {  // NOLINT(bugprone-unhandled-self-assignment): harmless
-      view_ = other.view_;
+      in_ = other.in_;
       at_ = other.at_;
       failed_ = other.failed_;
       row_ = other.row_;
       return *this;
     }
     /// Lives until the iterator moves on.
-    outcome& operator*() const { return now_.emplace(view_->look(at_, failed_, row_)); }
+    outcome& operator*() const { return now_.emplace(in_.look(at_, failed_, row_)); }
     outcome* operator->() const { return &**this; }
     iterator& operator++() {
-      if (view_->fails(at_, failed_)) ++failed_;
+      if (in_.fails(at_, failed_)) ++failed_;
       ++at_;
-      while (row_ < view_->from_->rows().size() && view_->end_of(row_) <= at_) ++row_;
+      while (row_ < in_.from->rows().size() && in_.end_of(row_) <= at_) ++row_;
       return *this;
     }
     void operator++(int) { ++*this; }
@@ -174,51 +202,23 @@ class item_result_view {
 
    private:
     friend class item_result_view;
-    explicit iterator(const item_result_view* view) noexcept : view_(view) {}
-    [[nodiscard]] bool at_end() const noexcept { return at_ == view_->size_; }
-    const item_result_view* view_ = nullptr;
+    explicit iterator(const table& in) noexcept : in_(in) {}
+    [[nodiscard]] bool at_end() const noexcept { return at_ == in_.size; }
+    table in_;
     std::size_t at_ = 0, failed_ = 0, row_ = 0;
     mutable std::optional<outcome> now_;
   };
 
   item_result_view(R* values, std::size_t size, std::span<const failure> failures,
                    const detail::provenance& from) noexcept
-      : values_(values), size_(size), failures_(failures), from_(&from) {}
-  [[nodiscard]] iterator begin() const noexcept { return iterator(this); }
+      : in_{values, size, failures, &from} {}
+  [[nodiscard]] iterator begin() const noexcept { return iterator(in_); }
   [[nodiscard]] std::default_sentinel_t end() const noexcept { return {}; }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] std::size_t size() const noexcept { return in_.size; }
+  [[nodiscard]] bool empty() const noexcept { return in_.size == 0; }
 
  private:
-  [[nodiscard]] bool fails(std::size_t at, std::size_t failed) const noexcept {
-    return failed < failures_.size() && failures_[failed].index == at;
-  }
-  [[nodiscard]] std::uint64_t end_of(std::size_t row) const noexcept {
-    return from_->rows()[row].first + from_->rows()[row].count;
-  }
-  [[nodiscard]] outcome look(std::size_t at, std::size_t failed, std::size_t row) const {
-    const any_error* error = fails(at, failed) ? &failures_[failed].error : nullptr;
-    const auto& rows = from_->rows();
-    const bool begun = row < rows.size() && rows[row].first <= at;
-    const unsigned attempts = begun ? rows[row].attempts : 0;
-    const int worker = begun ? rows[row].worker : -1;
-    if constexpr (std::is_void_v<R>) {
-      return {at, error, attempts, worker, from_->key_of(at), from_->time_of(at)};
-    } else {
-      return {at,
-              error == nullptr ? values_ + at : nullptr,
-              error,
-              attempts,
-              worker,
-              from_->key_of(at),
-              from_->time_of(at)};
-    }
-  }
-
-  R* values_;
-  std::size_t size_;
-  std::span<const failure> failures_;
-  const detail::provenance* from_;
+  table in_;
 };
 
 namespace detail {
