@@ -181,7 +181,7 @@ std::shared_ptr<const argument> arena::write(std::span<const annex::part> parts)
   typical_.store(std::max<std::uint64_t>(1, (typical_.load(std::memory_order_relaxed) + block) / 2),
                  std::memory_order_relaxed);
   auto held = std::make_shared<const argument>(shared_from_this(), l, at, length);
-  if (std::uint64_t have = 0; at.fresh && !may_touch(length, have)) refuse(length, have);
+  if (std::uint64_t have = 0; at.fresh() && !may_touch(length, have)) refuse(length, have);
   std::uint64_t to = 0;
   for (const annex::part& p : parts) {
     to = annex::aligned(to);
@@ -269,7 +269,7 @@ grant arena::give(holder worker, std::uint64_t size) {
     }
     make_segment(use::results, worker, block);
   }
-  if (g.where.fresh && !may_touch(size, g.have)) {
+  if (g.where.fresh() && !may_touch(size, g.have)) {
     give_up(g.number, worker);
     g.number = 0;
   }
@@ -288,7 +288,7 @@ std::optional<grant> arena::give_ahead(holder worker, std::uint64_t size) {
   grant g;
   g.number = ledger_.grant(worker, block);
   if (g.number == 0) return std::nullopt;
-  if (ledger_.where(g.number).fresh && block > largest_in_slab) {
+  if (ledger_.where(g.number).fresh() && block > largest_in_slab) {
     ledger_.give_up(g.number, worker, platform::now());
     return std::nullopt;
   }

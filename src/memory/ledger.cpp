@@ -110,8 +110,7 @@ ledger::block* ledger::find(lease l) {
 place ledger::where(lease l) const {
   const spot s = leases_.at(l);
   const segment& in = segments_.at(s.number);
-  const std::uint32_t before = in.blocks[s.index].leased_before;
-  return {s.number, s.index * in.block_size, in.block_size, before == 0, before};
+  return {s.number, s.index * in.block_size, in.block_size, in.blocks[s.index].leased_before};
 }
 
 void ledger::make_free(lease l, std::int64_t now) {

@@ -36,8 +36,9 @@ enum class state : std::uint8_t { free, argument, grant, view };
 struct place {
   segment_number segment = 0;
   std::uint64_t offset = 0, size = 0;
-  bool fresh = false;  ///< nothing was leased there before: its pages are not touched yet
   std::uint32_t leased_before = 0;
+  /// Nothing was leased there before: its pages are not touched yet.
+  [[nodiscard]] bool fresh() const noexcept { return leased_before == 0; }
 };
 
 class ledger {

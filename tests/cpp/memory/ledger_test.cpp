@@ -36,7 +36,7 @@ TEST(ledger, an_argument_is_free_when_parcel_and_worker_are_done) {
   EXPECT_EQ(l.argument(mib), 0U);
   l.add(use::arguments, 0, mib);
   const lease a = l.argument(mib);
-  EXPECT_TRUE(l.where(a).fresh);
+  EXPECT_TRUE(l.where(a).fresh());
   EXPECT_TRUE(l.lend(a, 1));
   EXPECT_FALSE(l.lend(a, 2)) << "one worker at a time";
   l.settle(a, 5);
@@ -47,7 +47,7 @@ TEST(ledger, an_argument_is_free_when_parcel_and_worker_are_done) {
   EXPECT_FALSE(l.take_back(a, 1, 7)) << "a lease is over once";
   const lease b = l.argument(mib);
   EXPECT_NE(a, b);
-  EXPECT_FALSE(l.where(b).fresh) << "the warm block is taken first";
+  EXPECT_FALSE(l.where(b).fresh()) << "the warm block is taken first";
 }
 
 TEST(ledger, a_dead_workers_argument_goes_to_the_next) {
