@@ -27,10 +27,11 @@ MAY_INCLUDE: dict[str, tuple[set[str], set[str]]] = {
     "wire": (set(), ENGINE | {"centimane/detail/codec_builtin.hpp"}),
     "policy": (set(), LEAVES),
     "memory": ({"platform"}, ENGINE),
+    "share": (EXECUTOR, {"centimane/"}),
     "thread": (EXECUTOR, {"run/port.hpp", "centimane/"}),
     "process": (EXECUTOR, {"run/port.hpp", "centimane/"}),
     "run": (EXECUTOR | {"thread", "process"}, {"centimane/"}),
-    "face": (EXECUTOR | {"thread", "process", "run"}, {"centimane/"}),
+    "face": (EXECUTOR | {"share", "thread", "process", "run"}, {"centimane/"}),
 }
 PURE = {"policy", "wire"}
 IMPURE_HEADERS = {
