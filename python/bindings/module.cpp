@@ -246,8 +246,9 @@ class run_handle {
   void on_threads(std::uint32_t workers, double task_timeout) {
     checked([&] { run_->on_threads(workers, limit_of(task_timeout)); });
   }
-  void on_processes(const pool_handle& pool, const nb::bytes& function, const nb::bytes& state, double task_timeout) {
-    checked([&] { run_->on_processes(pool.get(), view(function), view(state), limit_of(task_timeout)); });
+  void on_processes(const pool_handle& pool, const nb::bytes& function, const nb::bytes& state, bool keep,
+                    double task_timeout) {
+    checked([&] { run_->on_processes(pool.get(), view(function), view(state), keep, limit_of(task_timeout)); });
   }
   int finish() {
     return checked([&] { return static_cast<int>(run_->finish()); });
@@ -376,7 +377,7 @@ NB_MODULE(_core, m) {
       .def("on_this_thread", &run_handle::on_this_thread, nb::arg("task_timeout"))
       .def("on_threads", &run_handle::on_threads, nb::arg("workers"), nb::arg("task_timeout"))
       .def("on_processes", &run_handle::on_processes, nb::kw_only(), nb::arg("pool"), nb::arg("function"),
-           nb::arg("state"), nb::arg("task_timeout"))
+           nb::arg("state"), nb::arg("keep"), nb::arg("task_timeout"))
       .def("finish", &run_handle::finish)
       .def("collect", &run_handle::collect, nb::arg("not_run"))
       .def("insights", &run_handle::insights)

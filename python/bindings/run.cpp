@@ -117,7 +117,7 @@ void run::on_threads(std::uint32_t workers, nanos task_timeout) {
 }
 
 void run::on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::byte> function,
-                       std::span<const std::byte> state, nanos task_timeout) {
+                       std::span<const std::byte> state, bool keep, nanos task_timeout) {
   const index workers = pool->workers();
   auto port = std::make_unique<engine::process_port>(std::move(pool), job_, task_timeout);
   if (rules_.limit != nullptr) {
@@ -128,7 +128,7 @@ void run::on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::
   processes_ = port.get();
   port_ = std::move(port);
   if (!state.empty()) define(state);
-  std::uint64_t id = processes_->define(function);
+  std::uint64_t id = processes_->define(function, keep);
   job_.define = [this](PyObject* bytes) { define(bytes_of(bytes)); };
   begin(where::processes, id, workers);
 }

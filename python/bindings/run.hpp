@@ -27,9 +27,9 @@ class run : public std::enable_shared_from_this<run> {
   // task_timeout: policy::never for none.
   void on_this_thread(nanos task_timeout);
   void on_threads(std::uint32_t workers, nanos task_timeout);
-  /// function: the blob that workers get.
+  /// function: the blob that workers get. keep: it is a name, which workers need not read anew for the next run.
   void on_processes(std::shared_ptr<engine::pool> pool, std::span<const std::byte> function,
-                    std::span<const std::byte> state, nanos task_timeout);
+                    std::span<const std::byte> state, bool keep, nanos task_timeout);
   /// Gives workers one more definition, before the items that are encoded from now on.
   void define(std::span<const std::byte> blob);
 

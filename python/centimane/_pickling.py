@@ -114,6 +114,11 @@ def dump_lightly(function: object) -> bytes | None:
         return None
 
 
+def is_name(blob: bytes | None) -> bool:
+    """Does the pickle name something that can be imported, and hold nothing besides? It ends in STACK_GLOBAL, MEMOIZE, STOP."""
+    return blob is not None and blob.endswith(b"\x93\x94.")
+
+
 def dump_function(function: object, *, name: str = "function") -> bytes:
     """A function (or any callable) for workers: as its name where they can import it, else by value.
 

@@ -78,8 +78,8 @@ def begin(plan: Plan, bar: Bar | None, loop: Carrier | None = None) -> _core.Run
     )
     limit = -1.0 if plan.task_timeout is None else plan.task_timeout
     if hands is not None:
-        pool, function, state = hands
-        run.on_processes(pool=pool, function=function, state=state, task_timeout=limit)
+        pool, function, state, keep = hands
+        run.on_processes(pool=pool, function=function, state=state, keep=keep, task_timeout=limit)
     elif loop is not None and plan.executor == "async":
         loop.place(run)
     elif plan.executor == "thread":
@@ -107,8 +107,10 @@ def _teller(on_event: Callable[[Event], object]) -> Callable[..., None]:
     return teller(on_event)
 
 
-def _processes_for(plan: Plan) -> tuple[_core.Pool, bytes, bytes]:
-    """The plan's pool, its function as its workers will read it, and this process's state if they have another one."""
+def _processes_for(plan: Plan) -> tuple[_core.Pool, bytes, bytes, bool]:
+    """The plan's pool, its function as its workers will read it, this process's state if they have another one, and whether the
+    function goes as its name.
+    """
     from . import _pickling, _processes
 
     function = plan.function
@@ -119,14 +121,14 @@ def _processes_for(plan: Plan) -> tuple[_core.Pool, bytes, bytes]:
     kind = (b"S" if plan.star else b"C") if plan.chunk > 1 else (b"*" if plan.star else b"c")
     if plan.start == "fork":
         pool, blob = _processes.forked_pool(plan.workers, plan.init, plan.max_tasks, function)
-        return pool, kind + blob, b""
+        return pool, kind + blob, b"", False
     init = None
     if plan.init is not None:
         init = _pickling.dump_call(plan.init, name="worker_init")
     # Writing a function that needs cloudpickle takes as long as starting an interpreter: both go on at once.
     light = _pickling.dump_lightly(function)
     pool, state = _processes.warm_pool(plan.workers, init, plan.max_tasks, cloud=light is None)
-    return pool, kind + (light or _pickling.dump_by_cloud(function)), state
+    return pool, kind + (light or _pickling.dump_by_cloud(function)), state, _pickling.is_name(light)
 
 
 def bar_of(plan: Plan) -> Bar | None:

@@ -83,7 +83,9 @@ class process_port final : public port {
   process_port(std::shared_ptr<pool> where, payload& work, nanos task_timeout = policy::never);
   ~process_port() override;  ///< recalls; tasks still running end unread
   /// Gives workers a function; each gets it before the first task that is started after this call. Answers its id.
-  std::uint64_t define(std::span<const std::byte> blob);
+  /// keep: it is the same thing whenever it is read (a name, not a value), so workers may keep it for the next run that
+  /// says the same.
+  std::uint64_t define(std::span<const std::byte> blob, bool keep = false);
   /// At most that many items of this run wait in workers (a limiter: 1, and only free hands). 0: as the pool measures
   /// best.
   void depth(std::uint32_t n);

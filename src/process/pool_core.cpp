@@ -20,6 +20,8 @@ namespace {
 /// The second line behind the bell: a driver with tasks outstanding never sleeps longer. A wake-up that only this found
 /// is a fault.
 constexpr nanos longest_sleep = 100'000'000;
+/// Definitions that outlast their runs, and how long one may be: a function's name is.
+constexpr std::size_t most_kept = 4, largest_kept = 1024;
 /// Lines that are kept until somebody comes by who may call the log.
 constexpr std::size_t most_notes = 100;
 
@@ -177,9 +179,14 @@ void pool_core::leave(client& who) {
   pump(at);
   for (place& p : places_) {
     if (const auto known = p.knows.find(of); known != p.knows.end()) {
-      for (std::size_t k = 0; k < known->second; ++k) p.control.post(control::forget, who.definitions[k].first);
+      for (std::size_t k = 0; k < known->second; ++k) {
+        if (!who.definitions[k].kept) p.control.post(control::forget, who.definitions[k].id);
+      }
       p.knows.erase(known);
     }
+  }
+  for (const definition& d : who.definitions) {
+    if (d.kept) let_go(d, who.outstanding == 0 && !who.failed);
   }
   if (who.outstanding == 0) {
     clients_.erase(of);
@@ -188,12 +195,50 @@ void pool_core::leave(client& who) {
   }
 }
 
-std::uint64_t pool_core::define(client& who, std::span<const std::byte> blob) {
-  auto body = std::make_shared<const control_body>(blob);
+std::uint64_t pool_core::define(client& who, std::span<const std::byte> blob, bool keep_it) {
+  definition it{0, std::make_shared<const control_body>(blob)};
   const lock l(mutex_);
-  const std::uint64_t id = next_id_++;
-  who.definitions.emplace_back(id, std::move(body));
-  return id;
+  if (!keep_it || !keep(blob, it)) it.id = next_id_++;
+  who.definitions.push_back(std::move(it));
+  return who.definitions.back().id;
+}
+
+/// Finds what an earlier run has left, or sees to it that a later one finds this; false if it cannot be kept.
+bool pool_core::keep(std::span<const std::byte> blob, definition& as) {
+  if (blob.size() > largest_kept) return false;
+  for (auto at = kept_.begin(); at != kept_.end(); ++at) {
+    if (!std::ranges::equal(at->bytes, blob)) continue;
+    if (at->in_use) return false;
+    kept_definition found = std::move(*at);
+    kept_.erase(at);
+    found.in_use = true;
+    as = found.what;
+    kept_.push_back(std::move(found));
+    return true;
+  }
+  if (kept_.size() == most_kept) {
+    const auto oldest = std::ranges::find_if(kept_, [](const kept_definition& k) { return !k.in_use; });
+    if (oldest == kept_.end()) return false;
+    const definition gone = oldest->what;
+    let_go(gone, false);
+  }
+  as.id = next_id_++;
+  as.kept = true;
+  kept_.push_back({{blob.begin(), blob.end()}, as});
+  return true;
+}
+
+/// A run that has it leaves. `good`: none of its tasks is left, and none has failed; else workers are told to forget
+/// it, for it may be the definition itself that could not be read, and can be next time.
+void pool_core::let_go(const definition& what, bool good) {
+  const auto at = std::ranges::find_if(kept_, [&](const kept_definition& k) { return k.what.id == what.id; });
+  if (at == kept_.end()) return;
+  at->in_use = false;
+  if (good) return;
+  kept_.erase(at);
+  for (place& p : places_) {
+    if (std::erase(p.knows_kept, what.id) > 0) p.control.post(control::forget, what.id);
+  }
 }
 
 void pool_core::depth(client& who, std::uint32_t n) {
@@ -235,7 +280,7 @@ void pool_core::overhear() {
 void pool_core::heard(const place& p, control_message& what) {
   const auto owner = std::find_if(clients_.begin(), clients_.end(), [&](const auto& c) {
     const auto& all = c.second->definitions;
-    return std::any_of(all.begin(), all.end(), [&](const auto& d) { return d.first == what.id; });
+    return std::any_of(all.begin(), all.end(), [&](const auto& d) { return d.id == what.id; });
   });
   if (owner == clients_.end() || owner->second->gone || !owner->second->listens) return;
   const std::span<const std::byte> body = what.inline_body;

@@ -27,6 +27,12 @@
 
 namespace centimane::engine {
 
+struct definition {
+  std::uint64_t id;
+  std::shared_ptr<const control_body> body;
+  bool kept = false;  ///< workers that know it do not forget it at the run's end
+};
+
 /// One run's place in a pool. Outlives its port while workers still hold tasks of it.
 struct client {
   std::uint32_t of = 0;
@@ -34,11 +40,12 @@ struct client {
   std::shared_ptr<client> trunk;  ///< whose branch this is: all but its tasks' recall is the trunk's; null: of none
   [[nodiscard]] client& root() noexcept { return trunk ? *trunk : *this; }
   inbox in;
-  std::vector<std::pair<std::uint64_t, std::shared_ptr<const control_body>>> definitions;
+  std::vector<definition> definitions;
   std::vector<std::unique_ptr<parcel>> parcels;
   std::vector<std::uint32_t> free_parcels;
   index outstanding = 0;                  ///< tasks submitted and without an outcome
   bool one_by_one = false;                ///< a limiter: only free workers are room
+  bool failed = false;                    ///< a task of it came back with an error
   bool gone = false;                      ///< its port is gone: outcomes are dropped
   bool watched = false;                   ///< it wants times, and to hear of workers
   bool listens = false;                   ///< it wants to hear what its tasks say
@@ -75,7 +82,7 @@ class pool_core final : public watched {
   // ---- for ports
   std::shared_ptr<client> enter(nanos limit, std::shared_ptr<client> trunk = {});
   void leave(client& who);
-  std::uint64_t define(client& who, std::span<const std::byte> blob);
+  std::uint64_t define(client& who, std::span<const std::byte> blob, bool keep);
   void depth(client& who, std::uint32_t n);
   void watch_for(client& who);
   void listen_for(client& who, std::function<bool(const word&)> hear);
@@ -118,6 +125,7 @@ class pool_core final : public watched {
     bool writes_wait = false;                              ///< the control socket is full
     std::deque<policy::task> ledger;                       ///< what it was sent and has no result
     std::unordered_map<std::uint32_t, std::size_t> knows;  ///< by run: how many of its definitions
+    std::vector<std::uint64_t> knows_kept;                 ///< definitions that outlast their runs
     // What it has of the arena.
     struct loan {
       std::uint64_t task;  ///< the n-th that was sent to it
@@ -148,6 +156,8 @@ class pool_core final : public watched {
   void fork_worker(std::uint32_t w, nanos at);
   void send(const policy::order& what, nanos at);
   void teach(place& p, client& who, std::uint32_t definitions);
+  [[nodiscard]] bool keep(std::span<const std::byte> blob, definition& as);
+  void let_go(const definition& what, bool good);
   void flush(std::uint32_t w);
   void report(const policy::order& what);
   void deliver(const policy::order& what, trouble why);
@@ -213,6 +223,14 @@ class pool_core final : public watched {
   std::map<std::uint32_t, std::shared_ptr<client>> clients_;
   std::uint32_t next_client_ = 1;
   std::uint64_t next_id_ = 1;  ///< of definitions
+  /// For the next run that defines the same. One run has it at a time: what a task says is told apart by its
+  /// definition.
+  struct kept_definition {
+    std::vector<std::byte> bytes;
+    definition what;
+    bool in_use = true;
+  };
+  std::deque<kept_definition> kept_;  ///< the one used last stands last
   tempo tempo_;
   const std::shared_ptr<memory::arena> arena_ = memory::arena::make();
   nanos tidy_by_ = policy::never;

@@ -161,7 +161,12 @@ void pool_core::send(const policy::order& what, nanos at) {
 void pool_core::teach(place& p, client& who, std::uint32_t wanted) {
   std::size_t& known = p.knows[who.of];
   for (; known < wanted; ++known) {
-    p.control.post(control::define, who.definitions[known].first, who.definitions[known].second);
+    const definition& next = who.definitions[known];
+    if (next.kept) {
+      if (std::ranges::find(p.knows_kept, next.id) != p.knows_kept.end()) continue;
+      p.knows_kept.push_back(next.id);
+    }
+    p.control.post(control::define, next.id, next.body);
   }
 }
 

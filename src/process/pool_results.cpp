@@ -31,6 +31,7 @@ void pool_core::drain(std::uint32_t w, nanos at) {
         if (last != nullptr) wake(last->root());
         last = clients_.find(t.of)->second.get();
       }
+      if (r.header.ok == 0) last->root().failed = true;
       if (r.header.kind != kind_body) {
         hand_over_heavy(*last, w, t, r, n);
       } else if (!last->gone) {

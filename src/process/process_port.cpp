@@ -134,9 +134,9 @@ process_port::~process_port() {
   me_->core.leave(*me_->who);
 }
 
-std::uint64_t process_port::define(std::span<const std::byte> blob) {
+std::uint64_t process_port::define(std::span<const std::byte> blob, bool keep) {
   me_->check();
-  return me_->core.define(*me_->who, blob);
+  return me_->core.define(*me_->who, blob, keep);
 }
 
 void process_port::depth(std::uint32_t n) {
