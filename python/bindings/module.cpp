@@ -18,6 +18,7 @@
 #include "process/containment.hpp"
 #include "process/worker.hpp"
 #include "run.hpp"
+#include "share_queue.hpp"
 #include "stream.hpp"
 #include "ticks.hpp"
 #include "weigh.hpp"
@@ -435,7 +436,7 @@ NB_MODULE(_core, m) {
   m.def("stop_signal", [] { return engine::stop_signal(); });
   m.def("face_writes_stacks", [] { engine::face_writes_stacks(); });
 
-  if (!add_executors(m.ptr())) throw nb::python_error();
+  if (!add_executors(m.ptr()) || !add_shared_queue(m.ptr())) throw nb::python_error();
 
   m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
   m.def("decode", &decode);

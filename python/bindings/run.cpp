@@ -43,6 +43,10 @@ void translate_exception() noexcept {
     set_error("StartFailed", e.what());
   } catch (const resource_limit& e) {
     set_error("ResourceLimit", e.what());
+  } catch (const owner_died& e) {
+    set_error("OwnerDied", e.what());
+  } catch (const payload_error& e) {
+    set_error("PayloadError", e.what());
   } catch (const error& e) {
     set_error("Error", e.what());
   } catch (const std::invalid_argument& e) {

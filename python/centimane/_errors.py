@@ -174,6 +174,14 @@ class PoolForked(Error, RuntimeError):
     """The run or pool belongs to the process that this one was forked from."""
 
 
+class OwnerDied(Error, RuntimeError):
+    """Something was asked of a process that has ended: what it held, or had taken and not finished, is lost."""
+
+
+class QueueClosed(Error, RuntimeError):
+    """A queue has nothing more to give, or takes nothing more: nobody is left at its other end."""
+
+
 class NestingError(Error, RuntimeError):
     """Pools inside workers inside pools, too deep."""
 

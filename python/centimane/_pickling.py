@@ -57,6 +57,16 @@ class _Recorder(pickle.Pickler):
         return NotImplemented
 
 
+def names_of_main(value: object) -> set[str]:
+    """The names of ``__main__`` under which workers must find what this value's pickle refers to."""
+    recorder = _Recorder()
+    try:
+        recorder.dump(value)
+    except Exception:  # it goes by value; what it names besides has been noted
+        pass
+    return recorder.roots
+
+
 class MainNames:
     """Which names of ``__main__`` the workers of one run have been told, and as what. The engine reads ``told`` and ``here``."""
 
@@ -66,14 +76,9 @@ class MainNames:
 
     def met(self, value: object) -> bytes | None:
         """The definition that workers need before they read this value, if they lack one. Called by the engine."""
-        recorder = _Recorder()
-        try:
-            recorder.dump(value)
-        except Exception:  # it goes by value; what it names besides has been noted
-            pass
         here = self.here
         missing = {
-            name: here[name] for name in recorder.roots if name in here and self.told.get(name) is not here[name]
+            name: here[name] for name in names_of_main(value) if name in here and self.told.get(name) is not here[name]
         }
         if not missing:
             return None

@@ -13,8 +13,8 @@ namespace centimane::platform {
 void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
 /// The same, at the latest until `until` on the monotonic clock (INT64_MAX: for ever).
 void futex_wait_until(std::atomic<std::uint32_t>& word, std::uint32_t expected, std::int64_t until) noexcept;
-/// Wakes up to `count` sleepers.
-void futex_wake(std::atomic<std::uint32_t>& word, int count = 1) noexcept;
+/// Wakes up to `count` sleepers; answers how many.
+int futex_wake(std::atomic<std::uint32_t>& word, int count = 1) noexcept;
 
 // ---- a word of this process alone: cheaper, and a wake-up of an address that is no longer mapped is harmless, for the
 // kernel never looks at it

@@ -16,4 +16,6 @@ void return_pages(void* at, std::size_t size) noexcept {
   if (at != nullptr) ::munmap(at, size);
 }
 
+void drop_shared_pages(void* at, std::size_t size) noexcept { ::madvise(at, size, MADV_REMOVE); }
+
 }  // namespace centimane::platform

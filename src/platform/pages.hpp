@@ -10,5 +10,7 @@ namespace centimane::platform {
 void* take_pages(std::size_t size);
 /// What take_pages(size) gave.
 void return_pages(void* at, std::size_t size) noexcept;
+/// Whole pages of a shared mapping, let go by all who map it: they read as zeros. Where the system cannot, they stay.
+void drop_shared_pages(void* at, std::size_t size) noexcept;
 
 }  // namespace centimane::platform

@@ -1,6 +1,7 @@
 #include "platform/robust_mutex.hpp"
 
 #include <cerrno>
+#include <ctime>
 #include <system_error>
 
 namespace centimane::platform {
@@ -31,6 +32,13 @@ took robust_mutex::lock() { return settle(::pthread_mutex_lock(&mutex_)); }
 std::optional<took> robust_mutex::try_lock() {
   const int result = ::pthread_mutex_trylock(&mutex_);
   if (result == EBUSY) return std::nullopt;
+  return settle(result);
+}
+
+std::optional<took> robust_mutex::lock_until(std::int64_t until) {
+  const timespec time{until / 1'000'000'000, until % 1'000'000'000};
+  const int result = ::pthread_mutex_clocklock(&mutex_, CLOCK_MONOTONIC, &time);
+  if (result == ETIMEDOUT) return std::nullopt;
   return settle(result);
 }
 

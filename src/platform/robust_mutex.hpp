@@ -24,6 +24,8 @@ class robust_mutex {
   took lock();
   /// Nothing: somebody has it.
   std::optional<took> try_lock();
+  /// Nothing: somebody had it until `until` on the monotonic clock.
+  std::optional<took> lock_until(std::int64_t until);
   void unlock() noexcept;
 
  private:

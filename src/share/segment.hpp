@@ -44,6 +44,8 @@ class segment {
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
   /// Tells memories of this machine apart, in every process alike.
   [[nodiscard]] const platform::file_identity& file() const noexcept { return file_; }
+  /// Has a handle been handed out that nobody has opened? Also true of one whose message was lost.
+  [[nodiscard]] bool under_way() const noexcept;
   /// The descriptor; -1 if it was closed behind our back. It stays the segment's.
   [[nodiscard]] int descriptor() const noexcept;
 
@@ -55,7 +57,6 @@ class segment {
   struct header;
   segment(platform::fd memory, platform::mapping map, const platform::file_identity& file, holder from);
   [[nodiscard]] header& head() const noexcept;
-  [[nodiscard]] bool under_way() const noexcept;
   static std::shared_ptr<segment> known(const handle& which);
   static void let_go_of_what_was_taken();
   friend struct segment_books;

@@ -89,10 +89,11 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected) noexce
   m.called();
 }
 
-void futex_wake(std::atomic<std::uint32_t>&, int) noexcept {
+int futex_wake(std::atomic<std::uint32_t>&, int) noexcept {
   the_machine().call("futex wake", model::machine::the_futex);
   the.woken = the.asleep;
   the_machine().called();
+  return 0;  // the channel does not ask
 }
 
 }  // namespace centimane::platform

@@ -1,4 +1,4 @@
-"""Drop-in for ``multiprocessing``'s pools: the same ``Pool`` and ``ThreadPool``, faster, and a dead worker hangs nothing.
+"""Drop-in for ``multiprocessing``'s pools and queues: the same interfaces, faster, and a dead process hangs nothing.
 
 Change the import, keep the rest::
 
@@ -7,8 +7,7 @@ Change the import, keep the rest::
     with Pool() as pool:
         print(pool.map(crunch, items))
 
-What differs is told in docs/multiprocessing.md. Everything of ``multiprocessing`` that is not a pool (``Process``, ``Queue``, ``Manager``,
-``current_process``, …) is the standard library's, under the same name, so that ``import centimane.multiprocessing as multiprocessing``
+What differs is told in docs/multiprocessing.md. Everything else of ``multiprocessing`` (``Process``, ``Manager``, ``current_process``, …) is the standard library's, under the same name, so that ``import centimane.multiprocessing as multiprocessing``
 is enough.
 """
 
@@ -23,10 +22,17 @@ if TYPE_CHECKING:
 
     from ._context import get_context
     from ._faults import TimeoutError
+    from .queues import JoinableQueue, Queue, SimpleQueue
 
-__all__ = ["Pool", "ThreadPool", "TimeoutError", "cpu_count", "get_context"]
+__all__ = ["JoinableQueue", "Pool", "Queue", "SimpleQueue", "ThreadPool", "TimeoutError", "cpu_count", "get_context"]
 
-_HOME = {"TimeoutError": "_faults", "get_context": "_context"}
+_HOME = {
+    "JoinableQueue": "queues",
+    "Queue": "queues",
+    "SimpleQueue": "queues",
+    "TimeoutError": "_faults",
+    "get_context": "_context",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Contexts of the standard library whose ``Pool`` is ours."""
+"""Contexts of the standard library whose pools and queues are ours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.context import BaseContext
 
+    from . import queues
 
-class _Pools:
+
+class _Ours:
     """Comes before a context's own class."""
 
     _named = True
@@ -29,9 +31,27 @@ class _Pools:
             processes, initializer, initargs, maxtasksperchild, cast("BaseContext", self) if self._named else None
         )
 
+    def Queue(self, maxsize: int = 0) -> queues.Queue:
+        """A queue between processes. ``queues.Queue`` has more to choose."""
+        from .queues import Queue
+
+        return Queue(maxsize)
+
+    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:
+        """A queue that counts what is done with."""
+        from .queues import JoinableQueue
+
+        return JoinableQueue(maxsize)
+
+    def SimpleQueue(self) -> queues.SimpleQueue:
+        """A queue without bounds."""
+        from .queues import SimpleQueue
+
+        return SimpleQueue()
+
 
 def get_context(method: str | None = None) -> BaseContext:
-    """``multiprocessing.get_context``: the standard library's context, but for its ``Pool``.
+    """``multiprocessing.get_context``: the standard library's context, but for its pools and queues.
 
     Args:
         method: "fork", "spawn" or "forkserver"; None: the one that is in use, for all but pools.
@@ -40,4 +60,4 @@ def get_context(method: str | None = None) -> BaseContext:
         ValueError: there is no such method here.
     """
     kind = type(multiprocessing.get_context(method))
-    return cast("BaseContext", type(kind.__name__, (_Pools, kind), {"_named": method is not None})())
+    return cast("BaseContext", type(kind.__name__, (_Ours, kind), {"_named": method is not None})())
