@@ -22,6 +22,8 @@
 #include "centimane/process_pool.hpp"
 #include "centimane/progress.hpp"
 #include "centimane/result.hpp"
+#include "centimane/shared_array.hpp"
+#include "centimane/shared_memory.hpp"
 #include "centimane/stream.hpp"
 #include "centimane/then.hpp"
 #include "centimane/this_task.hpp"

@@ -18,6 +18,8 @@
 #include "process/containment.hpp"
 #include "process/worker.hpp"
 #include "run.hpp"
+#include "share_array.hpp"
+#include "share_memory.hpp"
 #include "share_queue.hpp"
 #include "stream.hpp"
 #include "ticks.hpp"
@@ -437,6 +439,8 @@ NB_MODULE(_core, m) {
   m.def("face_writes_stacks", [] { engine::face_writes_stacks(); });
 
   if (!add_executors(m.ptr()) || !add_shared_queue(m.ptr())) throw nb::python_error();
+  if (!add_shared_block(m.ptr())) throw nb::python_error();
+  add_named_memory(m);
 
   m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
   m.def("decode", &decode);

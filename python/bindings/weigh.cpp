@@ -1,6 +1,8 @@
 // See weigh.hpp.
 #include "weigh.hpp"
 
+#include "share_array.hpp"
+
 namespace centimane::python {
 namespace {
 
@@ -39,6 +41,7 @@ std::uint64_t weight_of(PyObject* item, int depth) {
     if (!values) return PyErr_Clear(), size_of(item);
     return size_of(item) + weight_of(values.get(), depth);
   }
+  if (is_shared_block(item)) return shared_block_weight;
   if (const std::uint64_t n = number(ref::steal(user_call([&] { return PyObject_GetAttrString(item, "nbytes"); })));
       n > 0)
     return n;

@@ -38,6 +38,8 @@ __all__ = [
     "ResourceLimit",
     "Retry",
     "RunStatus",
+    "Shared",
+    "SharedArray",
     "SlowItem",
     "StartFailed",
     "StopToken",
@@ -56,6 +58,7 @@ __all__ = [
     "parallel_iter",
     "parallel_map",
     "parallel_starmap",
+    "share",
     "stop_requested",
 ]
 
@@ -91,6 +94,8 @@ if TYPE_CHECKING:
     from ._map import parallel_iter, parallel_map, parallel_starmap
     from ._policies import RateLimit, Retry
     from ._result import ItemResult, ParallelResult, RunStatus
+    from ._shared import Shared
+    from ._shared_array import SharedArray, share
     from ._stop import StopToken, stop_requested
 
 _HOME = {
@@ -104,6 +109,8 @@ _HOME = {
     "RateLimit": "_policies",
     "Retry": "_policies",
     "RunStatus": "_result",
+    "Shared": "_shared",
+    "SharedArray": "_shared_array",
     "SlowItem": "_insights",
     "StopToken": "_stop",
     "WorkerInsights": "_insights",
@@ -118,6 +125,7 @@ _HOME = {
     "parallel_iter": "_map",
     "parallel_map": "_map",
     "parallel_starmap": "_map",
+    "share": "_shared_array",
     "stop_requested": "_stop",
 }
 

@@ -20,7 +20,7 @@ from . import _functions
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pickle
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 else:
     import _pickle as pickle
@@ -128,8 +128,10 @@ def _submodules(code: CodeType, reached: list[Any]) -> list[ModuleType]:
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, share_main: bool, fresh_locks: bool) -> None:
-        super().__init__(file, PROTOCOL)
+    def __init__(
+        self, file: io.BytesIO, share_main: bool, fresh_locks: bool, beside: Callable[[Any], object] | None
+    ) -> None:
+        super().__init__(file, PROTOCOL, buffer_callback=beside)
         self._fresh_locks = fresh_locks
         self._namespaces: dict[int, Any] = {}
         if share_main:
@@ -198,8 +200,10 @@ class _Pickler(pickle.Pickler):
         )
 
 
-def dumps(value: object, *, share_main: bool, fresh_locks: bool = False) -> bytes:
-    """A pickle that needs nothing of this process's ``__main__``.
+def dumps(
+    value: object, *, share_main: bool, fresh_locks: bool = False, beside: Callable[[Any], object] | None = None
+) -> bytes:
+    """A pickle that needs nothing of this process's ``__main__``. beside: takes what is in buffers, as pickle's ``buffer_callback``.
 
     Raises:
         Beyond: something in it must go by value and is no plain function.
@@ -209,5 +213,5 @@ def dumps(value: object, *, share_main: bool, fresh_locks: bool = False) -> byte
     if cloud is not None and cloud.list_registry_pickle_by_value():
         raise Beyond  # what the user registered there goes by value
     file = io.BytesIO()
-    _Pickler(file, share_main, fresh_locks).dump(value)
+    _Pickler(file, share_main, fresh_locks, beside).dump(value)
     return file.getvalue()

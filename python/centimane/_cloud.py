@@ -38,8 +38,10 @@ def _code(
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
     """By value what must be. What a function refers to may hold locks: they arrive fresh. In an item or a result they do not travel."""
 
-    def __init__(self, file: io.BytesIO, share_main: bool, fresh_locks: bool) -> None:
-        super().__init__(file, protocol=PROTOCOL)
+    def __init__(
+        self, file: io.BytesIO, share_main: bool, fresh_locks: bool, beside: Callable[[Any], object] | None
+    ) -> None:
+        super().__init__(file, protocol=PROTOCOL, buffer_callback=beside)
         self._share_main = share_main
         self._fresh_locks = fresh_locks
         self._marker = MainGlobals()
@@ -73,8 +75,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
         return reduced
 
 
-def dumps(value: object, *, share_main: bool, fresh_locks: bool = False) -> bytes:
-    """A pickle that needs nothing of this process's ``__main__``. Raises whatever pickle raises."""
+def dumps(
+    value: object, *, share_main: bool, fresh_locks: bool = False, beside: Callable[[Any], object] | None = None
+) -> bytes:
+    """A pickle that needs nothing of this process's ``__main__``. Raises whatever pickle raises.
+
+    beside: takes what is in buffers, as pickle's ``buffer_callback``.
+    """
     file = io.BytesIO()
-    _Pickler(file, share_main, fresh_locks).dump(value)
+    _Pickler(file, share_main, fresh_locks, beside).dump(value)
     return file.getvalue()

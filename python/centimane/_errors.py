@@ -175,7 +175,9 @@ class PoolForked(Error, RuntimeError):
 
 
 class OwnerDied(Error, RuntimeError):
-    """Something was asked of a process that has ended: what it held, or had taken and not finished, is lost."""
+    """Something was asked of a process that has ended: what it held (a lock, shared memory that it sent), or had taken and not finished, is
+    lost.
+    """
 
 
 class QueueClosed(Error, RuntimeError):

@@ -17,6 +17,7 @@ from ._functions import call_pickled, main_globals
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import pickle
+    from collections.abc import Callable
     from typing import Any
 else:
     import _pickle as pickle
@@ -38,6 +39,37 @@ def dumps_by_value(value: object, *, share_main: bool, fresh_locks: bool = False
     from . import _cloud
 
     return _cloud.dumps(value, share_main=share_main, fresh_locks=fresh_locks)
+
+
+def dumps_beside(value: object, buffers: list[Any] | None) -> bytes:
+    """A pickle that any process of ours can read, and what it has in buffers put beside it; None: all goes into the pickle.
+
+    Raises:
+        PayloadError: it cannot be pickled at all.
+    """
+    beside = None if buffers is None else buffers.append
+    try:
+        blob = pickle.dumps(value, PROTOCOL, buffer_callback=beside)
+        if b"__main__" not in blob:
+            return blob
+    except Exception:  # by value, perhaps
+        pass
+    for write in (_by_value.dumps, _cloud_dumps):
+        if buffers is not None:
+            buffers.clear()
+        try:
+            return write(value, share_main=True, beside=beside)
+        except Exception as error:
+            cause = error
+    from ._diagnose import refused
+
+    raise refused(value, cause, name="object", stage="write_args") from cause
+
+
+def _cloud_dumps(value: object, *, share_main: bool, beside: Callable[[Any], object] | None) -> bytes:
+    from . import _cloud
+
+    return _cloud.dumps(value, share_main=share_main, beside=beside)
 
 
 def _drop(_buffer: object) -> None:

@@ -144,6 +144,7 @@ def _open(
         "init": init,
         "nesting": _nesting.enter(workers),
         "authkey": authkey,
+        "family": _core.family(),
     }
     return _core.Pool(
         workers=workers,

@@ -63,6 +63,7 @@ def set_up(blob: bytes) -> None:
         faulthandler.register(_core.stack_signal(), file=text, all_threads=True, chain=True)
         _core.face_writes_stacks()
     _nesting.depth, _nesting.siblings = how["nesting"]
+    _core.join_family(how["family"])
     if how["main"] is not None:
         _become_main(how["main"])
     _output.take_streams()

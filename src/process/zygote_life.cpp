@@ -23,6 +23,7 @@
 #include "platform/descriptors.hpp"
 #include "platform/fault.hpp"
 #include "platform/message.hpp"
+#include "platform/named_memory.hpp"
 #include "platform/pidfd.hpp"
 #include "platform/poller.hpp"
 #include "platform/subreaper.hpp"
@@ -113,6 +114,8 @@ class nursery {
       tell();
     }
     end_all();
+    // What the driver and its workers named in shared memory and nobody unlinked, if the driver could not do so itself.
+    platform::sweep_memory();
   }
 
  private:

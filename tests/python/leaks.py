@@ -108,6 +108,7 @@ def let_go_of_warm_things(but: frozenset[str] = frozenset()) -> None:
     from centimane import _core, _processes
 
     _processes.close_all(grace=0)
+    _core.forget_handed_out()  # shared memory that is kept for whoever was to take it
     assert _core.dismiss_hands(PATIENCE) == 0, "a hand is still at work"
     # A dismissed hand is out of our call; the thread around it ends by itself.
     for thread in threading.enumerate():

@@ -394,3 +394,27 @@ def info_path(folder: Path) -> None:
     (folder / "b").write_text("something else")
     with pytest.raises(CheckpointError):
         centimane.checkpoint_info(folder / "b")
+
+
+def array_shape(_: Path) -> None:
+    assert centimane.SharedArray((2, 3)).shape == (2, 3)
+    assert centimane.SharedArray(4).shape == (4,)
+
+
+def array_dtype(_: Path) -> None:
+    assert memoryview(centimane.SharedArray(1)).format == "d"
+    assert memoryview(centimane.SharedArray(1, "int32")).format == "i"
+
+
+def array_order(_: Path) -> None:
+    assert memoryview(centimane.SharedArray((2, 3))).strides == (24, 8)
+    assert memoryview(centimane.SharedArray((2, 3), order="F")).strides == (8, 16)
+
+
+def array_source(_: Path) -> None:
+    assert memoryview(centimane.SharedArray.from_array(b"abc")).tolist() == [97, 98, 99]
+
+
+def share_object(_: Path) -> None:
+    assert centimane.share({"a": 1}).get() == {"a": 1}
+    assert isinstance(centimane.share(memoryview(b"abc")), centimane.SharedArray)

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parameters_effects import (
+    array_dtype,
+    array_order,
+    array_shape,
+    array_source,
     both,
     http_on,
     http_passes_on,
@@ -46,6 +51,7 @@ from parameters_effects import (
     retry_max_server_wait,
     retry_on,
     retry_wait_from,
+    share_object,
     shutdown_cancel,
     shutdown_wait,
     thread_initializer,
@@ -53,6 +59,7 @@ from parameters_effects import (
     thread_workers,
 )
 
+from centimane import PayloadError
 from centimane.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 NO_DEFAULT = inspect.Parameter.empty
@@ -241,6 +248,28 @@ PARAMETERS = (
         info_path,
         ((5, TypeError, "path must be a path, not int"), ("/no/such/file", FileNotFoundError, "/no/such/file")),
     ),
+    Parameter(
+        "SharedArray",
+        "shape",
+        NO_DEFAULT,
+        array_shape,
+        (
+            (2.5, TypeError, "shape must be an integer or a sequence of integers, not 2.5"),
+            (-1, ValueError, "shape must not be negative"),
+        ),
+    ),
+    Parameter(
+        "SharedArray",
+        "dtype",
+        "float64",
+        array_dtype,
+        (("no such type", TypeError, "dtype"), (object, TypeError, "holds Python objects")),
+    ),
+    Parameter("SharedArray", "order", "C", array_order, (("A", ValueError, "order must be 'C' or 'F', not 'A'"),)),
+    Parameter(
+        "SharedArray.from_array", "array", NO_DEFAULT, array_source, ((object(), TypeError, "holds Python objects"),)
+    ),
+    Parameter("share", "obj", NO_DEFAULT, share_object, ((sys._getframe(), PayloadError, "object"),)),
     Parameter("ProcessPoolExecutor", "max_workers", None, pool_workers, WORKERS),
     Parameter(
         "ProcessPoolExecutor",

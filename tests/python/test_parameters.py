@@ -124,6 +124,7 @@ ANSWERS = {
     "ParallelIterator",
     "ParallelResult",
     "RunStatus",
+    "Shared",
     "SlowItem",
     "WorkerInsights",
 }
@@ -177,10 +178,12 @@ def refuses(row: Parameter, value: object) -> Any:
     owner, _, method = row.owner.partition(".")
     kind: Any = getattr(centimane, owner, None) or getattr(futures, owner)
     if not method:
-        needed = {"RateLimit": {"count": 1}, "Limiter": {"rate_limit": 1}}.get(owner, {})
+        needed = {"RateLimit": {"count": 1}, "Limiter": {"rate_limit": 1}, "SharedArray": {"shape": 1}}.get(owner, {})
         return kind(**{**needed, row.name: value})
     if owner == "Retry":
         return kind.for_http(**{"on": OSError, row.name: value})
+    if owner == "SharedArray":
+        return getattr(kind, method)(value)
     if owner == "Limiter":
         return getattr(kind(1), method)(value)
     with kind(1) as executor:

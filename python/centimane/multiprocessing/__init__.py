@@ -33,12 +33,16 @@ _HOME = {
     "TimeoutError": "_faults",
     "get_context": "_context",
 }
+_MODULES = frozenset({"shared_memory"})
+"""Modules of our own under the standard library's names."""
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOME.get(name)
+    if name in _MODULES:
+        return __import__(f"{__name__}.{name}", fromlist=(name,))
     if home is not None:
         value = getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
         globals()[name] = value

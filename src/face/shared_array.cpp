@@ -1,0 +1,41 @@
+#include "centimane/shared_array.hpp"
+
+#include <string>
+
+#include "centimane/errors.hpp"
+#include "platform/copy.hpp"
+#include "share/segment.hpp"
+
+namespace centimane {
+inline namespace v0 {
+namespace detail {
+namespace {
+
+shared_bytes of(std::shared_ptr<share::segment> memory) {
+  std::byte* const data = memory->bytes().data();
+  return {data, std::move(memory)};
+}
+
+}  // namespace
+
+shared_bytes make_shared_bytes(std::size_t size) { return of(share::segment::create(size)); }
+
+void copy_to_shared(std::byte* to, std::span<const std::byte> from) noexcept { platform::copy_bytes(to, from); }
+
+void write_shared_bytes(writer& out, const shared_bytes& what) {
+  out.raw(static_cast<share::segment*>(what.hold.get())->hand_out());
+}
+
+shared_bytes read_shared_bytes(reader& in, std::size_t size) {
+  std::shared_ptr<share::segment> memory = share::segment::open(in.raw<share::handle>());
+  if (memory->bytes().size() < size) {
+    throw payload_error("centimane: a shared_array of " + std::to_string(size) + " bytes names memory of " +
+                            std::to_string(memory->bytes().size()),
+                        "read_args");
+  }
+  return of(std::move(memory));
+}
+
+}  // namespace detail
+}  // namespace v0
+}  // namespace centimane
