@@ -12,6 +12,7 @@
 
 #include "centimane/detail/run_request.hpp"
 #include "centimane/errors.hpp"
+#include "face/log_teller.hpp"
 #include "face/pool_access.hpp"
 #include "face/warm_pools.hpp"
 #include "platform/clock.hpp"
@@ -43,7 +44,12 @@ class submissions final : public engine::payload,
   submissions(std::shared_ptr<engine::pool> where, nanos task_timeout)
       : pool_(std::move(where)),
         port_(std::make_unique<engine::process_port>(pool_, *this, task_timeout)),
-        busy_(2 * index{pool_->workers()}) {}
+        busy_(2 * index{pool_->workers()}) {
+    port_->listen([this](const engine::word& what) {
+      teller_.take(what);
+      return false;  // nobody who waits for a result need wake up for it
+    });
+  }
 
   [[nodiscard]] const std::shared_ptr<engine::pool>& pool() const noexcept { return pool_; }
   /// Throws if nothing more may be asked of the pool.
@@ -105,6 +111,12 @@ class submissions final : public engine::payload,
     std::unique_lock guard(lock_);
     empty_.wait(guard, [&] { return open_ == 0; });
   }
+  /// What tasks that have ended have said is with the handler after that.
+  void wait_until_told() {
+    if (!pool_->usable()) return;
+    port_->overhear();
+    teller_.wait_until_told();
+  }
   /// After it nothing of this is used by any thread.
   void stop_settler() {
     {
@@ -114,6 +126,7 @@ class submissions final : public engine::payload,
       empty_.wait(guard, [&] { return attending_ == 0; });
     }
     if (settler_.joinable()) settler_.join();
+    wait_until_told();
     port_.reset();
   }
 
@@ -398,6 +411,7 @@ class submissions final : public engine::payload,
   table_of_task* last_table_ = nullptr;
   std::uint64_t last_definition_ = 0;
   std::vector<end_of> ended_, settled_;
+  log_teller teller_;
   std::unique_ptr<engine::process_port> port_;
   const index busy_;   ///< with fewer running, some worker may have nothing to do
   index open_ = 0;     ///< tasks whose futures are not ready
@@ -436,12 +450,14 @@ void process_pool::join() {
   core_->close();
   core_->wait_until_empty();
   core_->pool()->close(1'000'000'000);
+  core_->wait_until_told();
 }
 void process_pool::terminate() {
   core_->close();
   core_->cancel_waiting();
   core_->pool()->close(0);
   core_->wait_until_empty();
+  core_->wait_until_told();
 }
 std::size_t process_pool::workers() const noexcept { return core_->pool()->workers(); }
 void process_pool::send(detail::submitted_state& what, detail::table_of_task* how) { core_->send(what, how); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <future>
 #include <mutex>
 #include <numeric>
 #include <stdexcept>
@@ -129,6 +130,75 @@ TEST_P(logs_of_processes, an_exception_of_the_handler_ends_the_run) {
                    },
                    numbers(10), {.executor = GetParam(), .workers = 2}),
                std::domain_error);
+}
+
+using logs_of_submitted_tasks = logs;
+
+int say_twice(int n) {
+  cm::log(cm::log_level::info, "first " + std::to_string(n));
+  cm::log(cm::log_level::debug, "below the level");
+  cm::log(cm::log_level::warning, "second " + std::to_string(n));
+  return n;
+}
+
+TEST_F(logs_of_submitted_tasks, reach_the_handler_before_join_returns) {
+  keep();
+  cm::process_pool pool(2);
+  std::vector<cm::future<int>> all;
+  for (int n = 0; n < 100; ++n) all.push_back(pool.submit(say_twice, n));
+  for (int n = 0; n < 100; ++n) EXPECT_EQ(all[static_cast<std::size_t>(n)].get(), n);
+  pool.join();
+  ASSERT_EQ(seen.size(), 200u);
+  std::vector<int> state(100);
+  for (const kept& r : seen) {
+    const bool second = r.text.starts_with("second ");
+    const int n = std::stoi(r.text.substr(r.text.find(' ')));
+    EXPECT_EQ(state[static_cast<std::size_t>(n)]++, second ? 1 : 0) << r.text;
+    EXPECT_EQ(r.level, second ? cm::log_level::warning : cm::log_level::info);
+    EXPECT_TRUE(r.item.has_value());
+    EXPECT_GE(r.worker, 0);
+    EXPECT_GT(r.pid, 0);
+  }
+}
+
+TEST_F(logs_of_submitted_tasks, a_handler_may_use_the_pool_and_may_throw) {
+  std::mutex guard;
+  std::vector<std::string> told;
+  std::promise<int> from_the_handler;
+  cm::process_pool pool(1);
+  cm::set_log_handler([&](const cm::log_record& r) {
+    {
+      const std::lock_guard hold(guard);
+      told.emplace_back(r.text);
+    }
+    if (r.text == "first 1") throw std::domain_error("enough");
+    if (r.text == "first 2") {
+      from_the_handler.set_value(pool.submit([](int n) { return n + 1; }, 5).get());
+    }
+  });
+  EXPECT_EQ(pool.submit(say_twice, 1).get(), 1);
+  EXPECT_EQ(pool.submit(say_twice, 2).get(), 2);
+  EXPECT_EQ(from_the_handler.get_future().get(), 6);
+  pool.join();
+  const std::vector<std::string> wanted{"first 1", "the log handler has thrown: enough", "second 1", "first 2",
+                                        "second 2"};
+  EXPECT_EQ(told, wanted);
+}
+
+TEST_F(logs_of_submitted_tasks, of_a_task_that_kills_its_worker_are_told) {
+  keep();
+  cm::process_pool pool(1);
+  EXPECT_THROW((void)pool
+                   .submit([] {
+                     cm::log(cm::log_level::error, "last words");
+                     std::raise(SIGKILL);
+                     return 0;
+                   })
+                   .get(),
+               cm::worker_died);
+  pool.terminate();
+  ASSERT_FALSE(seen.empty());
+  EXPECT_EQ(seen[0].text, "last words");
 }
 
 INSTANTIATE_TEST_SUITE_P(on, logs_of_processes, testing::Values(cm::process));
