@@ -114,6 +114,7 @@ WORKLOADS: dict[str, Workload] = {
         ),
     ),
     "array_sizes": Workload("A NumPy array there and back, by size", lines=True),
+    "shared_arrays": Workload("A shared array to a worker and back, by size", lines=True),
     "startup": Workload(
         "Start-up: two workers up, two tasks, down",
         (

@@ -148,7 +148,10 @@ PyObject* make(PyTypeObject* of, PyObject* arguments, PyObject* keywords) try {
 void end(PyObject* self) {
   shared_block* me = block(self);
   PyTypeObject* of = Py_TYPE(self);
-  delete me->body;
+  if (me->body != nullptr) {
+    delete me->body;
+    share::segment::let_go_of_what_was_taken();  // a good time
+  }
   Py_XDECREF(me->shape);
   Py_XDECREF(me->token);
   of->tp_free(self);

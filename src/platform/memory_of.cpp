@@ -1,10 +1,13 @@
 #include "platform/memory_of.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <memory>
 
 namespace centimane::platform {
 
@@ -29,6 +32,21 @@ fd memory_of(std::int32_t pid, int number, const file_identity& wanted) noexcept
   }
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", seen.get());
   return fd(::open(path, O_RDWR | O_CLOEXEC));
+}
+
+fd memory_of(std::int32_t pid, const file_identity& wanted) noexcept {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/%d/fd", pid);
+  const std::unique_ptr<DIR, int (*)(DIR*)> listing(::opendir(path), &::closedir);
+  if (!listing) return {};
+  while (const dirent* entry = ::readdir(listing.get())) {
+    struct stat about {};
+    if (::fstatat(::dirfd(listing.get()), entry->d_name, &about, 0) != 0) continue;
+    if (file_identity{about.st_dev, about.st_ino} != wanted) continue;
+    if (fd found = memory_of(pid, std::atoi(entry->d_name), wanted)) return found;
+  }
+  errno = ESTALE;
+  return {};
 }
 
 bool keeps_its_size(int memory) noexcept {

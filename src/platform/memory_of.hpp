@@ -18,6 +18,9 @@ file_identity identify(int file) noexcept;
 /// it cannot be had (no such process, no right to look into it, no /proc): errno says why.
 fd memory_of(std::int32_t pid, int number, const file_identity& wanted) noexcept;
 
+/// The same under whatever number that process has it: all its descriptors are looked at.
+fd memory_of(std::int32_t pid, const file_identity& wanted) noexcept;
+
 /// Can nobody make it smaller? Else a look into it may end in SIGBUS. True as well for a file that stands in where the
 /// system has no memfds: it has no name, and only its holders reach it.
 bool keeps_its_size(int memory) noexcept;

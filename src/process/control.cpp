@@ -87,9 +87,19 @@ bool control_socket::send_apart(control kind, std::uint64_t id, std::span<const 
                                 int patience) const noexcept {
   if (body.size() > control_inline || !intact()) return false;
   const frame head{static_cast<std::uint32_t>(kind), 0, id, body.size()};
-  const auto bytes = std::as_bytes(std::span(&head, 1));
+  return send_patiently(std::as_bytes(std::span(&head, 1)), body, {}, patience);
+}
+
+bool control_socket::send_memory_apart(control kind, int memory, int patience) const noexcept {
+  if (!intact()) return false;
+  const frame head{static_cast<std::uint32_t>(kind), 1, 0, 0};
+  return send_patiently(std::as_bytes(std::span(&head, 1)), {}, {&memory, 1}, patience);
+}
+
+bool control_socket::send_patiently(std::span<const std::byte> head, std::span<const std::byte> body,
+                                    std::span<const int> files, int patience) const noexcept {
   for (;; patience -= 10) {
-    const auto how = platform::send_message(socket_.get(), bytes, body, {}, false);
+    const auto how = platform::send_message(socket_.get(), head, body, files, false);
     if (how != platform::transfer::full) return how == platform::transfer::done;
     if (patience <= 0) return false;
     pollfd what{socket_.get(), POLLOUT, 0};
@@ -147,6 +157,15 @@ std::optional<control_message> control_socket::take(bool wait, bool& gone) {
       message.length = head.length;
       message.inline_body.assign(space.begin() + sizeof head, space.begin() + static_cast<std::ptrdiff_t>(what.size));
       if (head.by_file == 1) message.body_file = std::move(what.fds[0]);
+      return message;
+    }
+  }
+  // No descriptor is left here for memory that is lent: it is not kept, and the worker is not to blame.
+  if (how == platform::transfer::damaged && errno == EMFILE && what.size == sizeof head) {
+    std::memcpy(&head, space.data(), sizeof head);
+    if (head.kind == static_cast<std::uint32_t>(control::lend)) {
+      control_message message;
+      message.kind = control::lend;
       return message;
     }
   }

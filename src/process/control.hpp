@@ -30,13 +30,14 @@ enum class control : std::uint32_t {
   unmap,          ///< id = segment
   granted,        ///< id = lease or 0, body: granted_block
   tidy,           ///< give up the grants that are not used
-  begin,          ///< set-up is complete: say ready
+  begin,          ///< set-up is complete: say ready; id = the driver's process_identity
   // worker → driver
   ready = 16,  ///< id = its pid, which the zygote's word may bring later
   want,        ///< id = bytes: room for a result
   give_back,   ///< body: leases of arguments that no view is left of, or of grants
   log,         ///< body: text for the driver's log
   word,        ///< id = definition of the task that says it, body: word_head, text (worker.hpp)
+  lend,        ///< body: memory that the worker made and is about to name in what it sends (memory/lent.hpp)
 };
 
 struct control_message {
@@ -85,6 +86,8 @@ class control_socket {
   /// Sends one message by itself, past what is kept: from any thread of a worker. A body that does not fit in a message
   /// is not sent. Waits for room for `patience` milliseconds. False: it was not sent.
   bool send_apart(control kind, std::uint64_t id, std::span<const std::byte> body, int patience) const noexcept;
+  /// The same with memory as its body, which the other end takes as it is.
+  bool send_memory_apart(control kind, int memory, int patience) const noexcept;
   /// The next message, not waiting: nothing if none is there. `gone` is set at EOF or a broken message.
   std::optional<control_message> receive(bool& gone);
   /// Same, waiting: for the worker's end. Nothing: the driver is gone.
@@ -103,6 +106,8 @@ class control_socket {
   };
   enum class sent : std::uint8_t { done, full, gone };
   sent send(const kept& what, bool wait) noexcept;
+  bool send_patiently(std::span<const std::byte> head, std::span<const std::byte> body, std::span<const int> files,
+                      int patience) const noexcept;
   std::optional<control_message> take(bool wait, bool& gone);
 
   platform::fd socket_;

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <csignal>
 
+#include "memory/lent.hpp"
 #include "platform/clock.hpp"
 #include "platform/oom.hpp"
 #include "platform/pidfd.hpp"
+#include "platform/process_identity.hpp"
 #include "platform/process_maps.hpp"
 #include "platform/process_state.hpp"
 #include "process/crash_text.hpp"
@@ -198,7 +200,7 @@ void pool_core::fork_worker(std::uint32_t w, nanos at) {
     auto [ours, theirs] = control_socket::make_pair();
     p.control = control_socket(std::move(ours));
     p.control.post(control::set_up, 0, set_up_);
-    p.control.post(control::begin);
+    p.control.post(control::begin, platform::this_process_identity().word());
     supervisor_->watch(here_, p.control.get(), tag(watch::control, w));
     const channel_files& f = p.ring->files();
     const std::uint64_t ticket = (std::uint64_t{life} << 16) | w;
@@ -252,6 +254,9 @@ void pool_core::hear_worker(std::uint32_t w, nanos at) {
         break;
       case control::word:
         this->heard(p, *heard);
+        break;
+      case control::lend:
+        memory::keep(std::move(heard->body_file));
         break;
       default:
         break;
@@ -312,6 +317,7 @@ void pool_core::bury(std::uint32_t w, nanos at) {
       fleet_.ready(w, at);
     }
     if (heard->kind == control::word) this->heard(p, *heard);  // its last
+    if (heard->kind == control::lend) memory::keep(std::move(heard->body_file));
   }
   if (p.up) drain(w, at);
   const channel_state state = p.up ? p.ring->look() : channel_state{};

@@ -13,9 +13,11 @@
 #include <utility>
 #include <vector>
 
+#include "memory/lent.hpp"
 #include "platform/clock.hpp"
 #include "platform/fault.hpp"
 #include "platform/limits.hpp"
+#include "platform/process_identity.hpp"
 #include "process/birth.hpp"
 #include "process/channel_worker.hpp"
 #include "process/control.hpp"
@@ -47,6 +49,16 @@ bool say(std::uint8_t kind, std::span<const std::byte> text, std::uint64_t whose
   std::memcpy(body, &head, sizeof head);
   if (!text.empty()) std::memcpy(body + sizeof head, text.data(), text.size());
   return to->send_apart(control::word, whose, std::span(body).first(sizeof head + text.size()), patience);
+}
+
+/// Whose worker this is.
+std::atomic<std::uint64_t> driver{0};
+
+/// What is made here is kept by the driver as well (memory/lent.hpp).
+platform::process_identity lend(int file) noexcept {
+  const control_socket* to = mouth.load(std::memory_order_acquire);
+  if (to == nullptr || !to->send_memory_apart(control::lend, file, patience_of_words)) return {};
+  return platform::process_identity::from_word(driver.load(std::memory_order_relaxed));
 }
 
 /// What this process's worker has of the arena, for the handler of its forks.
@@ -183,6 +195,8 @@ class worker final : public phase_marker {
         face_.forget(message.id);
         break;
       case control::begin:
+        driver.store(message.id, std::memory_order_relaxed);
+        memory::set_lender(&lend);
         begun_ = true;
         break;
       default: {
@@ -311,6 +325,7 @@ class worker final : public phase_marker {
     flush_output();
     // Behind the messages: with them the face may have taken what threads of tasks wait for, the GIL above all.
     face_.idle();
+    memory::forget_lent();
     if (!limits_.restored()) end_.want_recycle();
     follow_parent(parent_);
     CENTIMANE_FAULT("worker.before_sleep");

@@ -12,7 +12,7 @@ namespace centimane::share {
 
 struct holder {
   platform::process_identity who;
-  std::int32_t number = -1;  ///< of the descriptor, over there
+  std::int32_t number = -1;  ///< of the descriptor, over there; -1: any, and it may be on its way there
   std::int32_t spare = 0;
 };
 

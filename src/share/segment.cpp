@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <new>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "centimane/errors.hpp"
 #include "memory/headroom.hpp"
+#include "memory/lent.hpp"
 #include "platform/clock.hpp"
 #include "platform/fork_hooks.hpp"
 #include "platform/memfd.hpp"
@@ -24,6 +27,13 @@ constexpr std::size_t page = 4096;
 /// So long is kept what was handed out, has no user here any more, and was never taken.
 constexpr std::int64_t patience = 60'000'000'000;
 constexpr std::size_t serials = 512;
+
+/// How long is waited for what a worker has given to its driver and the driver has not looked at.
+constexpr std::int64_t mail_patience = 10'000'000'000;
+
+payload_error damaged(const char* what) {
+  return payload_error(std::string("centimane: the handle of shared memory is damaged: ") + what, "read_args");
+}
 
 std::array<std::uint64_t, 2> random_tag() {
   std::random_device source;
@@ -49,6 +59,7 @@ struct segment_books {
   struct kept {
     std::shared_ptr<segment> memory;
     std::int64_t since;  ///< when it was handed out, or last seen in use here
+    bool lent;           ///< this worker's driver keeps it too
   };
   struct entry {
     platform::file_identity file;
@@ -100,6 +111,16 @@ struct segment_books {
     throw resource_limit("centimane: " + std::to_string(bytes) + " bytes of shared memory are wanted, and " +
                              std::to_string(headroom.left()) + " are left before this process's memory limit",
                          bytes, headroom.left());
+  }
+  /// Until it was taken.
+  void keep(const std::shared_ptr<segment>& memory, std::int64_t now, bool lent) {
+    for (kept& it : handed_out) {
+      if (it.memory != memory) continue;
+      it.since = now;
+      it.lent = it.lent && lent;
+      return;
+    }
+    handed_out.push_back({memory, now, lent});
   }
   void forget(const platform::file_identity& file) noexcept {
     std::erase_if(open, [&](const entry& it) { return it.file == file && it.memory.expired(); });
@@ -166,42 +187,72 @@ std::shared_ptr<segment> segment::known(const handle& which) {
   return books.find(which.file);
 }
 
-std::shared_ptr<segment> segment::open(const handle& which) {
-  const auto damaged = [](const char* what) {
-    return payload_error(std::string("centimane: the handle of shared memory is damaged: ") + what, "read_args");
-  };
-  if (which.magic != handle::mark) throw damaged("these bytes are none");
-  std::shared_ptr<segment> found = known(which);
-  if (!found) {
-    std::string tried;
-    for (const holder& there : which.holders) {
-      if (!there.who) continue;
-      const bool lives = platform::is_alive(there.who);
-      tried += (tried.empty() ? "" : ", ") + std::string("process ") + std::to_string(there.who.pid) +
-               (lives ? " has let go of it" : " has ended");
-      if (!lives) continue;
-      platform::fd memory = platform::memory_of(there.who.pid, there.number, which.file);
-      if (!memory) continue;
-      if (!platform::keeps_its_size(memory.get())) throw damaged("the memory is not what we make");
-      const std::size_t size = platform::memory_size(memory.get());
-      if (size < sizeof(header)) throw damaged("the memory is too small");
-      platform::mapping map(memory.get(), size, platform::access::write);
-      if (reinterpret_cast<const header*>(map.data())->magic != memory_mark)
-        throw damaged("the memory is not what we make");
-      std::shared_ptr<segment> opened(new segment(std::move(memory), std::move(map), which.file, there));
+std::shared_ptr<segment> segment::map(platform::fd memory, const platform::file_identity& file, const holder& from) {
+  if (!platform::keeps_its_size(memory.get())) throw damaged("the memory is not what we make");
+  const std::size_t size = platform::memory_size(memory.get());
+  if (size < sizeof(header)) throw damaged("the memory is too small");
+  platform::mapping map(memory.get(), size, platform::access::write);
+  if (reinterpret_cast<const header*>(map.data())->magic != memory_mark)
+    throw damaged("the memory is not what we make");
+  std::shared_ptr<segment> opened(new segment(std::move(memory), std::move(map), file, from));
+  segment_books& books = segment_books::get();
+  const std::lock_guard hold(books.mutex);
+  std::shared_ptr<segment> found = books.find(file);  // another thread was quicker
+  return found ? found : books.enter(std::move(opened));
+}
+
+/// Out of the hands of a living process; null if it has it no more.
+std::shared_ptr<segment> segment::from_holder(const holder& there, const platform::file_identity& file) {
+  if (there.number >= 0) {
+    platform::fd memory = platform::memory_of(there.who.pid, there.number, file);
+    return memory ? map(std::move(memory), file, there) : nullptr;
+  }
+  // A worker has given it to its driver, which finds it in its mail.
+  const bool here = there.who == platform::this_process_identity();
+  for (const std::int64_t latest = platform::now() + mail_patience;;) {
+    if (here) {
       segment_books& books = segment_books::get();
       const std::lock_guard hold(books.mutex);
-      found = books.find(which.file);  // another thread was quicker
-      if (!found) {
-        found = books.enter(std::move(opened));
-      }
-      break;
+      if (std::shared_ptr<segment> found = books.find(file)) return found;
+    } else if (platform::fd memory = platform::memory_of(there.who.pid, file)) {
+      return map(std::move(memory), file, there);
     }
-    if (!found) {
-      throw owner_died(
-          "centimane: the shared memory that was sent is gone: " + (tried.empty() ? "nobody holds it" : tried) +
-          ". It stays as long as any process keeps an object that uses it: keep one where it was made");
-    }
+    if (platform::now() >= latest || !platform::is_alive(there.who)) return nullptr;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+}
+
+/// What a worker has given: kept until it was taken, as if it had been handed out here.
+void segment::adopt(platform::fd memory) {
+  const platform::file_identity file = platform::identify(memory.get());
+  let_go_of_what_was_taken();
+  segment_books& books = segment_books::get();
+  std::shared_ptr<segment> it;
+  {
+    const std::lock_guard hold(books.mutex);
+    it = books.find(file);
+  }
+  if (!it) it = map(std::move(memory), file, {});
+  const std::lock_guard hold(books.mutex);
+  books.keep(it, platform::now(), false);
+}
+
+std::shared_ptr<segment> segment::open(const handle& which) {
+  if (which.magic != handle::mark) throw damaged("these bytes are none");
+  std::shared_ptr<segment> found = known(which);
+  std::string tried;
+  for (const holder& there : which.holders) {
+    if (found) break;
+    if (!there.who) continue;
+    const bool lives = platform::is_alive(there.who);
+    tried += (tried.empty() ? "" : ", ") + std::string("process ") + std::to_string(there.who.pid) +
+             (lives ? " has let go of it" : " has ended");
+    if (lives) found = from_holder(there, which.file);
+  }
+  if (!found) {
+    throw owner_died(
+        "centimane: the shared memory that was sent is gone: " + (tried.empty() ? "nobody holds it" : tried) +
+        ". It stays as long as any process keeps an object that uses it: keep one where it was made");
   }
   header& head = found->head();
   if (head.tag != which.tag) throw damaged("it names other memory");
@@ -216,41 +267,59 @@ handle segment::hand_out() {
   it.file = file_;
   header& head = this->head();
   it.tag = head.tag;
-  std::size_t n = 0;
-  if (const int number = descriptor(); number >= 0) it.holders[n++] = {platform::this_process_identity(), number};
+  it.serial = head.next_serial.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t place = it.serial % serials;
+  const int number = descriptor();
   // The process that this one was forked from, or had the memory from.
-  if (here_.who != platform::this_process_identity())
-    it.holders[n++] = here_;
-  else if (from_.who)
-    it.holders[n++] = from_;
+  holder other = here_.who != platform::this_process_identity() ? here_ : from_;
+  head.under_way[place / 64].fetch_or(std::uint64_t{1} << place % 64);
+  // A worker may end at any moment from now on: its driver keeps what it sends.
+  bool lent = false;
+  if (number >= 0) {
+    if (const platform::process_identity driver = memory::lend(number)) {
+      other = {driver, -1};
+      lent = true;
+    }
+  }
+  std::size_t n = 0;
+  if (number >= 0) it.holders[n++] = {platform::this_process_identity(), number};
+  if (other.who) it.holders[n++] = other;
   if (n == 0) {
     throw owner_died("centimane: shared memory cannot be sent: something in this process has closed its descriptor");
   }
-  it.serial = head.next_serial.fetch_add(1, std::memory_order_relaxed);
-  const std::uint32_t place = it.serial % serials;
-  head.under_way[place / 64].fetch_or(std::uint64_t{1} << place % 64);
   segment_books& books = segment_books::get();
   const std::lock_guard hold(books.mutex);
-  const std::int64_t now = platform::now();
-  for (segment_books::kept& kept : books.handed_out) {
-    if (kept.memory.get() != this) continue;
-    kept.since = now;
-    return it;
-  }
   for (const segment_books::entry& known : books.open) {
     if (known.file != file_) continue;
     if (std::shared_ptr<segment> self = known.memory.lock(); self.get() == this)
-      books.handed_out.push_back({self, now});
+      books.keep(self, platform::now(), lent);
   }
   return it;
 }
+
+/// What is no memory of ours is not kept; nor is anything without memory for the books.
+void segment::keep_for_worker(platform::fd memory) noexcept try {
+  if (memory) adopt(std::move(memory));
+} catch (const std::exception&) {
+}
+void segment::forget_lent() noexcept try {
+  segment_books& books = segment_books::get();
+  std::vector<segment_books::kept> done;  // let go outside the lock, which their destructors take
+  const std::lock_guard hold(books.mutex);
+  const auto lent = std::partition(books.handed_out.begin(), books.handed_out.end(),
+                                   [](const segment_books::kept& kept) { return !kept.lent; });
+  done.assign(std::make_move_iterator(lent), std::make_move_iterator(books.handed_out.end()));
+  books.handed_out.erase(lent, books.handed_out.end());
+} catch (const std::exception&) {  // the same
+}
+const bool segment::keeps_for_workers = (memory::set_keeper(&keep_for_worker, &forget_lent), true);
 
 bool segment::under_way() const noexcept {
   return std::any_of(head().under_way.begin(), head().under_way.end(),
                      [](const auto& bits) { return bits.load() != 0; });
 }
 
-void segment::let_go_of_what_was_taken() {
+void segment::let_go_of_what_was_taken() noexcept try {
   segment_books& books = segment_books::get();
   std::vector<segment_books::kept> done;  // let go outside the lock, which their destructors take
   const std::lock_guard hold(books.mutex);
@@ -263,6 +332,7 @@ void segment::let_go_of_what_was_taken() {
   });
   done.insert(done.end(), std::make_move_iterator(over), std::make_move_iterator(books.handed_out.end()));
   books.handed_out.erase(over, books.handed_out.end());
+} catch (const std::exception&) {  // no memory for the list: another time
 }
 
 void forget_handed_out() noexcept {

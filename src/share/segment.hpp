@@ -6,6 +6,8 @@
 // handle can be opened once for sure, and as often as wanted while its sender keeps the memory itself. What was handed
 // out and never taken (its message was lost) is kept for a minute after its last user here.
 //
+// What a worker hands out its driver keeps too, for as long: the worker may end as soon as its result is out.
+//
 // A fork keeps the mapping, and handles sent by the copy name the original too.
 //
 // Thread safety: all of it. What the bytes hold is their users' affair.
@@ -41,6 +43,9 @@ class segment {
   /// closed it) and knows no other holder.
   [[nodiscard]] handle hand_out();
 
+  /// Of what was handed out and is not needed here any more. Also done by the way, when memory is made or handed out.
+  static void let_go_of_what_was_taken() noexcept;
+
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
   /// Tells memories of this machine apart, in every process alike.
   [[nodiscard]] const platform::file_identity& file() const noexcept { return file_; }
@@ -58,7 +63,12 @@ class segment {
   segment(platform::fd memory, platform::mapping map, const platform::file_identity& file, holder from);
   [[nodiscard]] header& head() const noexcept;
   static std::shared_ptr<segment> known(const handle& which);
-  static void let_go_of_what_was_taken();
+  static std::shared_ptr<segment> map(platform::fd memory, const platform::file_identity& file, const holder& from);
+  static std::shared_ptr<segment> from_holder(const holder& there, const platform::file_identity& file);
+  static void adopt(platform::fd memory);
+  static void keep_for_worker(platform::fd memory) noexcept;
+  static void forget_lent() noexcept;
+  static const bool keeps_for_workers;
   friend struct segment_books;
 
   platform::fd memory_;

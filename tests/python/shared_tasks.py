@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from typing import Any
 
@@ -43,6 +44,13 @@ def send_and_die(line: Any) -> None:
 
 def read_shared(shared: Shared[dict[str, Any]], key: str) -> Any:
     return shared.get()[key]
+
+
+def make_and_end(n: int, path: str) -> None:
+    """Sends it in a file, as far as anybody knows, and is gone."""
+    with open(path, "wb") as file:
+        pickle.dump(make(n), file)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def inner_map(array: SharedArray) -> float:

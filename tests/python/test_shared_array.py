@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import shared_tasks as tasks
+from leaks import let_go_of_warm_things
 
 import centimane
 from centimane import OwnerDied, PayloadError, Shared, SharedArray, parallel_map, share
@@ -364,6 +365,23 @@ def test_a_holder_is_killed_and_the_maker_goes_on(spawned: Callable[..., tuple[A
     del made
     gc.collect()
     assert not open_here()
+
+
+def test_what_a_worker_made_outlives_it() -> None:
+    made = parallel_map(tasks.make, range(1, 7), executor="process", workers=2, max_tasks_per_worker=1).values()
+    let_go_of_warm_things()
+    assert [one.array.sum() for one in made] == [n * (n - 1) // 2 for n in range(1, 7)]
+
+
+def test_what_a_worker_sent_outlives_it_wherever_it_goes(tmp_path: Path) -> None:
+    paths = [tmp_path / "1", tmp_path / "2"]
+    result = parallel_map(lambda path: tasks.make_and_end(1000, path), map(str, paths), executor="process", workers=1)
+    assert len(result.failures()) == 2
+    assert pickle.loads(paths[0].read_bytes())[999] == 999
+    # Another process finds it in this one's hands.
+    program = f"import pickle; print(int(pickle.load(open({str(paths[1])!r}, 'rb'))[999]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == "999\n", done.stderr
 
 
 def test_a_late_pickle_names_the_process_that_ended() -> None:

@@ -23,10 +23,13 @@ _FORMATS: dict[type, str] = {int: "q", float: "d", bool: "xxxxxxx?", type(None):
 
 
 def _encoded(value: object) -> tuple[str, int, Any]:
-    """Its format, how it comes out again, and what is packed. The room for text and bytes is their length and at least one byte more."""
+    """Its format, how it comes out again, and what is packed. Text and bytes have room for their length and at least one byte more, as in
+    the standard library; but it counts characters, and here each byte has its room.
+    """
     if isinstance(value, (str, bytes)):
         raw = value.encode() if isinstance(value, str) else value
-        return f"{_PIECE * (len(raw) // _PIECE + 1)}s", _TEXT if isinstance(value, str) else _BYTES, raw
+        pieces = max(len(value) // _PIECE + 1, -(-len(raw) // _PIECE))
+        return f"{_PIECE * pieces}s", _TEXT if isinstance(value, str) else _BYTES, raw
     try:
         return _FORMATS[type(value)], _NONE if value is None else _AS_IT_IS, value
     except KeyError:

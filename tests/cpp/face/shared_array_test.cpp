@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "centimane/centimane.hpp"
+#include "face/warm_pools.hpp"
 
 namespace {
 
@@ -124,6 +125,17 @@ TEST(shared_array, a_worker_that_is_killed_costs_its_task_only) {
       std::vector{a}, {.executor = cm::process});
   EXPECT_EQ(done.failures().size(), 1U);
   EXPECT_EQ(a[0], 3);
+}
+
+TEST(shared_array, what_a_worker_made_outlives_it) {
+  std::vector<cm::shared_array<int>> made;
+  {
+    const auto done = cm::parallel_map([](int n) { return cm::shared_array<int>(1000, n); }, std::vector{1, 2, 3, 4, 5},
+                                       {.executor = cm::process, .workers = 2, .max_tasks_per_worker = 1});
+    for (const auto& one : done) made.push_back(one);
+  }
+  cm::engine::close_warm_pools(0);
+  for (std::size_t k = 0; k < made.size(); ++k) EXPECT_EQ(made[k][999], static_cast<int>(k) + 1);
 }
 
 TEST(shared_array, bytes_that_are_none_are_refused) {

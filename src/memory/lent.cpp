@@ -1,0 +1,34 @@
+#include "memory/lent.hpp"
+
+#include <atomic>
+#include <utility>
+
+namespace centimane::memory {
+namespace {
+
+std::atomic<lender> lending{nullptr};
+std::atomic<keeper> keeping{nullptr};
+std::atomic<forgetter> forgetting{nullptr};
+
+}  // namespace
+
+void set_lender(lender how) noexcept { lending.store(how); }
+void set_keeper(keeper keep, forgetter forget) noexcept {
+  keeping.store(keep);
+  forgetting.store(forget);
+}
+
+platform::process_identity lend(int file) noexcept {
+  const lender how = lending.load();
+  return how == nullptr ? platform::process_identity{} : how(file);
+}
+
+void keep(platform::fd file) noexcept {
+  if (const keeper how = keeping.load()) how(std::move(file));
+}
+
+void forget_lent() noexcept {
+  if (const forgetter how = forgetting.load()) how();
+}
+
+}  // namespace centimane::memory
