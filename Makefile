@@ -110,7 +110,7 @@ format: packages-lint environment  ## rewrites the sources in the project's form
 	$(py) -m ruff format .
 	$(py) -m ruff check --fix .
 
-conformance: packages-test  ## CPython's own tests of concurrent.futures and of multiprocessing's pools, against ours; needs Python 3.13
+conformance: packages-test  ## CPython's own tests of concurrent.futures and multiprocessing, against ours; needs Python 3.13
 	@found=$$($(setup) find-python 3.13); \
 	if [ -z "$$found" ]; then echo "conformance: Python 3.13 is not here, whose tests these are: left out"; exit 0; fi; \
 	$(setup) venv $(venv)-3.13 "$$found" test; \
@@ -118,6 +118,7 @@ conformance: packages-test  ## CPython's own tests of concurrent.futures and of 
 	status=0; \
 	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/futures.py --processes $$((2 * $(JOBS))) || status=1; \
 	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/pool.py || status=1; \
+	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/mp.py --processes $$((2 * $(JOBS))) || status=1; \
 	exit $$status
 
 asan-built tsan-built: %-built: packages-test

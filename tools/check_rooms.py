@@ -56,6 +56,7 @@ SYSTEM_ALLOWED: dict[str, str] = {
     "src/face/warm_pools.cpp": "asks whether this process is still the one that opened the pools",
     "src/process/bell.cpp": "a pipe and a page, with the sleep that must not lose a signal",
     "src/process/birth.cpp": PROCESS_LIFE,
+    "src/process/children.cpp": PROCESS_LIFE,
     "src/process/containment.cpp": PROCESS_LIFE,
     "src/process/control.cpp": "messages with descriptors over a socket pair",
     "src/process/crash_text.cpp": "runs in signal handlers, where only system calls are safe",

@@ -5,6 +5,7 @@
 #include "centimane/as_completed.hpp"
 #include "centimane/bytes.hpp"
 #include "centimane/checkpoint.hpp"
+#include "centimane/child_process.hpp"
 #include "centimane/codec.hpp"
 #include "centimane/contain_processes.hpp"
 #include "centimane/cpu_count.hpp"

@@ -8,6 +8,7 @@
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
 #include "centimane/this_task.hpp"
+#include "children.hpp"
 #include "executors.hpp"
 #include "hands.hpp"
 #include "item_result.hpp"
@@ -438,6 +439,7 @@ NB_MODULE(_core, m) {
   m.def("stop_signal", [] { return engine::stop_signal(); });
   m.def("face_writes_stacks", [] { engine::face_writes_stacks(); });
 
+  add_children(m);
   if (!add_executors(m.ptr()) || !add_shared_queue(m.ptr())) throw nb::python_error();
   if (!add_shared_block(m.ptr())) throw nb::python_error();
   add_named_memory(m);

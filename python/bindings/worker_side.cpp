@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "children.hpp"
 #include "process/worker.hpp"
 #include "run.hpp"
 #include "ticks.hpp"
@@ -275,6 +276,7 @@ engine::zygote_hooks python_hooks() { return {fork_python, live_as_worker}; }
 
 void serve_zygote_here(int socket, long driver_pid, PyObject* warm_up) {
   engine::zygote_hooks hooks = python_hooks();
+  hooks.in_child = live_as_child;
   hooks.warm_up = [warm_up] {
     const ref done = ref::steal(PyObject_CallNoArgs(warm_up));
     if (!done) PyErr_Clear();  // a worker that misses something loads it, and says what is wrong

@@ -129,9 +129,16 @@ def _submodules(code: CodeType, reached: list[Any]) -> list[ModuleType]:
 
 class _Pickler(pickle.Pickler):
     def __init__(
-        self, file: io.BytesIO, share_main: bool, fresh_locks: bool, beside: Callable[[Any], object] | None
+        self,
+        file: io.BytesIO,
+        share_main: bool,
+        fresh_locks: bool,
+        beside: Callable[[Any], object] | None,
+        reducers: Any,
     ) -> None:
         super().__init__(file, PROTOCOL, buffer_callback=beside)
+        if reducers is not None:
+            self.dispatch_table = reducers
         self._fresh_locks = fresh_locks
         self._namespaces: dict[int, Any] = {}
         if share_main:
@@ -201,9 +208,15 @@ class _Pickler(pickle.Pickler):
 
 
 def dumps(
-    value: object, *, share_main: bool, fresh_locks: bool = False, beside: Callable[[Any], object] | None = None
+    value: object,
+    *,
+    share_main: bool,
+    fresh_locks: bool = False,
+    beside: Callable[[Any], object] | None = None,
+    reducers: Any = None,
 ) -> bytes:
-    """A pickle that needs nothing of this process's ``__main__``. beside: takes what is in buffers, as pickle's ``buffer_callback``.
+    """A pickle that needs nothing of this process's ``__main__``. beside: takes what is in buffers, as pickle's ``buffer_callback``;
+    reducers: a table in place of copyreg's.
 
     Raises:
         Beyond: something in it must go by value and is no plain function.
@@ -213,5 +226,5 @@ def dumps(
     if cloud is not None and cloud.list_registry_pickle_by_value():
         raise Beyond  # what the user registered there goes by value
     file = io.BytesIO()
-    _Pickler(file, share_main, fresh_locks, beside).dump(value)
+    _Pickler(file, share_main, fresh_locks, beside, reducers).dump(value)
     return file.getvalue()

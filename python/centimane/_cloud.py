@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import io
+import pickle
 import sys
 import types
+from collections import ChainMap
 from collections.abc import Callable
 from typing import Any
 
@@ -39,9 +41,17 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
     """By value what must be. What a function refers to may hold locks: they arrive fresh. In an item or a result they do not travel."""
 
     def __init__(
-        self, file: io.BytesIO, share_main: bool, fresh_locks: bool, beside: Callable[[Any], object] | None
+        self,
+        file: io.BytesIO,
+        share_main: bool,
+        fresh_locks: bool,
+        beside: Callable[[Any], object] | None,
+        reducers: Any,
     ) -> None:
         super().__init__(file, protocol=PROTOCOL, buffer_callback=beside)
+        if reducers is not None:
+            # The class has an attribute of that name; what pickling looks at is the base's own.
+            pickle.Pickler.dispatch_table.__set__(self, ChainMap(reducers, self.dispatch_table))  # type: ignore[attr-defined]
         self._share_main = share_main
         self._fresh_locks = fresh_locks
         self._marker = MainGlobals()
@@ -76,12 +86,17 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # untyped base
 
 
 def dumps(
-    value: object, *, share_main: bool, fresh_locks: bool = False, beside: Callable[[Any], object] | None = None
+    value: object,
+    *,
+    share_main: bool,
+    fresh_locks: bool = False,
+    beside: Callable[[Any], object] | None = None,
+    reducers: Any = None,
 ) -> bytes:
     """A pickle that needs nothing of this process's ``__main__``. Raises whatever pickle raises.
 
-    beside: takes what is in buffers, as pickle's ``buffer_callback``.
+    beside: takes what is in buffers, as pickle's ``buffer_callback``; reducers: a table that comes before copyreg's.
     """
     file = io.BytesIO()
-    _Pickler(file, share_main, fresh_locks, beside).dump(value)
+    _Pickler(file, share_main, fresh_locks, beside, reducers).dump(value)
     return file.getvalue()

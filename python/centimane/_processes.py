@@ -82,7 +82,8 @@ _HARMLESS = (
 """Modules that take a worker milliseconds to import, where the driver has them; they start no thread and open nothing."""
 
 
-def _for_all_workers() -> tuple[str, ...]:
+def for_all_workers() -> tuple[str, ...]:
+    """Modules that this process has and that workers may find loaded."""
     return ("traceback", *(name for name in _HARMLESS if name in sys.modules))
 
 
@@ -92,7 +93,7 @@ def _command(executable: str, cloud: bool) -> list[bytes]:
     code = (
         f"import sys; sys.path[:1 if sys.path[:1] == [''] else 0] = [{home!r}]; "
         "from centimane._zygote import main; "
-        f"main(3, {os.getpid()}, {list(map(str, sys.path)) if cloud else None!r}, {_for_all_workers()!r})"
+        f"main(3, {os.getpid()}, {list(map(str, sys.path)) if cloud else None!r}, {for_all_workers()!r})"
     )
     return [os.fsencode(part) for part in [executable, *_interpreter_flags(), "-c", code]]
 

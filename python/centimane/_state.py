@@ -78,8 +78,11 @@ def capture() -> bytes:
     return blob
 
 
-def take(blob: bytes) -> None:
-    """Makes this process's state like the one captured. A setting that cannot be had here is left as it is."""
+def take(blob: bytes, *, logging_too: bool = True) -> None:
+    """Makes this process's state like the one captured. A setting that cannot be had here is left as it is.
+
+    logging_too: levels too, and records go to the driver.
+    """
     state: dict[str, Any] = pickle.loads(blob)
     sys.path[:] = state["path"]
     sys.argv = state["argv"]
@@ -96,7 +99,7 @@ def take(blob: bytes) -> None:
             os.environb[name] = value
     sys.setrecursionlimit(state["recursion"])
     sys.set_int_max_str_digits(state["digits"])
-    if state["logging"] is not None:
+    if logging_too and state["logging"] is not None:
         import logging
 
         from ._output import take_levels

@@ -44,7 +44,7 @@ def _stop_task(_signal: int, _frame: object) -> None:
         raise TaskStopped("this task has passed its task_timeout")
 
 
-def _become_main(description: dict[str, Any]) -> None:
+def become_main(description: dict[str, Any]) -> None:
     """An empty module under the name of the driver's: never executed, filled by definitions."""
     module = ModuleType("__main__")
     module.__dict__.update(description)
@@ -65,7 +65,7 @@ def set_up(blob: bytes) -> None:
     _nesting.depth, _nesting.siblings = how["nesting"]
     _core.join_family(how["family"])
     if how["main"] is not None:
-        _become_main(how["main"])
+        become_main(how["main"])
     _output.take_streams()
     _state.take(how["state"])
     if how["authkey"] is not None:

@@ -18,16 +18,20 @@ else:
     import _signal as signal
 
 
-def _load_cloudpickle(path: list[str]) -> None:
-    """The one that the driver has, with which workers will read what it wrote."""
+def _import(names: tuple[str, ...], path: list[str] | None = None) -> None:
+    """What can be imported, with the driver's paths; who needs what cannot will say so."""
     own = sys.path[:]
-    sys.path[:] = path
-    try:
-        from . import _cloud as _cloud  # pyright: ignore[reportPrivateUsage]
-    except Exception:  # a worker that needs it will say so
-        pass
-    finally:
-        sys.path[:] = own
+    if path is not None:
+        sys.path[:] = path
+    for name in names:
+        try:
+            if name == "cloudpickle":
+                from . import _cloud as _cloud  # pyright: ignore[reportPrivateUsage]
+            else:
+                __import__(name)
+        except Exception:
+            pass
+    sys.path[:] = own
 
 
 def _keep_what_is_here() -> None:
@@ -47,15 +51,33 @@ def main(socket: int, driver: int, cloud: list[str] | None, later: tuple[str, ..
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the driver's affair
     if cloud is not None:
-        _load_cloudpickle(cloud)
+        _import(("cloudpickle",), cloud)  # the one that the driver has
     _keep_what_is_here()
 
     def warm_up() -> None:
-        for name in later:
-            try:
-                __import__(name)
-            except Exception:  # a worker that needs it will say so
-                pass
+        _import(later)
+        _keep_what_is_here()
+
+    _core.serve_zygote(socket, driver, warm_up)
+    os._exit(0)
+
+
+def serve_processes(socket: int, driver: int, path: list[str], first: tuple[str, ...], later: tuple[str, ...]) -> None:
+    """The same for processes of one function, which need more, and all need it.
+
+    Args:
+        socket: the descriptor of the socket to the driver.
+        driver: its process id.
+        path: its ``sys.path``.
+        first: modules that are there before the first of them is forked.
+        later: modules that the driver has; loaded when there is time.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _import(first, path)
+    _keep_what_is_here()
+
+    def warm_up() -> None:
+        _import(later)
         _keep_what_is_here()
 
     _core.serve_zygote(socket, driver, warm_up)

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "centimane/errors.hpp"
+#include "face/child_life.hpp"
 #include "face/servant.hpp"
 #include "platform/descriptors.hpp"
 #include "platform/limits.hpp"
@@ -96,6 +97,10 @@ int count_threads() {
           ++depth;
           cpp_servant face;
           serve_worker(std::move(files), face);
+        };
+        hooks.in_child = [](child_files files) {
+          ++depth;
+          return live_as_child(std::move(files));
         };
         serve_zygote(std::move(got.fds[0]), self, hooks);
       } catch (...) {

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+#include <system_error>
 
 #include "platform/fault.hpp"
 
@@ -64,6 +65,13 @@ fd move_high(fd low) noexcept {
   if (!low || low.get() >= high_numbers()) return low;
   fd high(fcntl(low.get(), F_DUPFD_CLOEXEC, high_numbers()));
   return high ? std::move(high) : std::move(low);
+}
+
+fd another(int number) {
+  if (number < 0) return fd();
+  fd made(fcntl(number, F_DUPFD_CLOEXEC, 3));
+  if (!made && errno != EBADF) throw std::system_error(errno, std::generic_category(), "centimane: a descriptor");
+  return made;
 }
 
 void close_all_but(std::span<const int> keep) noexcept {

@@ -14,6 +14,9 @@ namespace centimane::platform {
 int high_numbers() noexcept;
 /// The same file at a high number, close-on-exec; `low` is closed. Stays where it is if there is no room.
 fd move_high(fd low) noexcept;
+/// Another descriptor of the same file, close-on-exec. None for a number that is not open. Throws std::system_error if
+/// there is no room.
+fd another(int number);
 /// Closes every descriptor from 3 on but those named. `keep` need not be sorted; negative ones are ignored.
 void close_all_but(std::span<const int> keep) noexcept;
 /// Opens /dev/null on those of 0-2 that are closed. Without /dev/null (an empty root) nothing is done.

@@ -58,6 +58,35 @@ void be_born(const birth& how, worker_files& files, platform::fd lifeline) noexc
   signal(SIGINT, SIG_IGN);  // the terminal's Ctrl-C is for the driver, which ends the run in order
 }
 
+void be_born(const birth& how, child_files& files, platform::fd lifeline) noexcept {
+  if (setpgid(0, how.group) != 0) setpgid(0, 0);  // the driver has left the session since
+  follow_parent(how.zygote);
+  CENTIMANE_FAULT("child.armed");
+
+  platform::fd* const streams[] = {&files.in, &files.out, &files.err};
+  for (int number = 0; number < 3; ++number) {
+    platform::fd& stream = *streams[number];
+    if (stream) {
+      dup2(stream.get(), number);
+      stream.reset();
+    } else {
+      close(number);
+    }
+  }
+  platform::fd* const own[] = {&files.payload, &files.more, &files.death, &files.driver, &lifeline};
+  std::array<int, std::size(own)> numbers{};
+  for (std::size_t i = 0; i < std::size(own); ++i) {
+    if (*own[i]) *own[i] = platform::move_high(std::move(*own[i]));
+    numbers[i] = own[i]->get();
+  }
+  platform::close_all_but(numbers);
+  platform::ensure_standard();
+  hang_on(lifeline.release());  // open until the end
+  (void)files.death.release();  // the same
+  offer_first(how.oom_score);
+  signal(SIGINT, SIG_DFL);
+}
+
 void let_signals_in() noexcept {
   sigset_t none;
   sigemptyset(&none);

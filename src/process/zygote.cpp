@@ -248,6 +248,19 @@ bool zygote::request(std::uint64_t ticket, int task, int result, int text, int p
          platform::transfer::done;
 }
 
+bool zygote::request_child(std::uint64_t ticket, const std::array<int, child_files::sent_files>& files) {
+  words::request what{words::ask::child, 0, ticket};
+  std::array<int, child_files::sent_files> there{};
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (files[i] < 0) continue;
+    what.detail |= 1 << i;
+    there[n++] = files[i];
+  }
+  return platform::send_message(socket_.get(), std::as_bytes(std::span(&what, 1)), {}, std::span(there).first(n),
+                                false) == platform::transfer::done;
+}
+
 bool zygote::kill(std::uint64_t ticket, int signal) {
   const words::request what{words::ask::kill, signal, ticket};
   return platform::send_message(socket_.get(), std::as_bytes(std::span(&what, 1)), {}, {}, false) ==

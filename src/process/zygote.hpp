@@ -1,9 +1,9 @@
 // The clean, single-threaded process that forks workers. It runs no user code of its own, forks on request in about a
 // millisecond, reports each exit, and ends with its driver, taking all workers along (whatever ends the driver).
 //
-// Messages over a SOCK_SEQPACKET pair. Requests: fork {ticket} + descriptors; kill {ticket, signal}, for drivers
-// without pidfds. Reply: forked {ticket, pid} + pidfd, or failed {ticket, errno}. Notice: exited {ticket, pid, waitid
-// status}.
+// Messages over a SOCK_SEQPACKET pair. Requests: fork {ticket} + descriptors, of a pool's worker; child {ticket, which}
+// + descriptors, of a process that runs one function; kill {ticket, signal}, for drivers without pidfds. Reply: forked
+// {ticket, pid} + pidfd, or failed {ticket, errno}. Notice: exited {ticket, pid, waitid status}.
 //
 // Its end has three causes, each enough: the driver's pidfd becomes readable (death, whichever thread had forked), the
 // socket ends (the driver closed it, or became another program), its parent is no longer the driver (looked at where
@@ -11,6 +11,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -24,11 +25,28 @@ struct worker_files {
   platform::fd task, result, text, page, bell, control;
 };
 
+/// What a process that runs one function is given. It is no worker: it has no channel, stands in its driver's process
+/// group, and what it starts outlives it as after any program.
+struct child_files {
+  platform::fd payload;       ///< what it is to do
+  platform::fd in, out, err;  ///< its standard streams; those that are missing become /dev/null
+  platform::fd more;          ///< its face's own
+  platform::fd death;         ///< open as long as it lives: for drivers without pidfds
+  platform::fd driver;        ///< not sent: the zygote's pidfd of its driver, which can be waited for
+  static constexpr std::size_t sent_files = 6;
+  /// Those that are sent, in their order.
+  [[nodiscard]] std::array<platform::fd*, sent_files> sent() noexcept {
+    return {&payload, &in, &out, &err, &more, &death};
+  }
+};
+
 // ---- the zygote's own side
 /// How a face forks and what its children do.
 struct zygote_hooks {
   std::function<pid_t()> fork;                  ///< empty: ::fork(); Python's wraps it in PyOS_BeforeFork/AfterFork
   std::function<void(worker_files)> in_worker;  ///< runs a worker's life in the child; _exit(0) follows
+  /// Runs a process of one function; answers its exit code. Empty: there are none here.
+  std::function<int(child_files)> in_child = {};
   /// Loads what every worker would load for itself. Called once: when nothing has been asked for a while, or before
   /// the third worker. The first two do not wait for it: a short program has no more, and ends before it pays.
   std::function<void()> warm_up = {};
@@ -65,6 +83,8 @@ class zygote {
 
   /// Asks for a worker; never blocks. False: the socket is full or broken, ask again later.
   bool request(std::uint64_t ticket, int task, int result, int text, int page, int bell, int control);
+  /// Asks for a process that runs one function, with these for child_files::sent; -1: none. As above.
+  bool request_child(std::uint64_t ticket, const std::array<int, child_files::sent_files>& files);
   /// Asks the zygote to send a signal to the worker of that ticket: for drivers whose `forked` notice came without a
   /// pidfd. A worker that is gone already is no error. False: the socket is full or broken.
   bool kill(std::uint64_t ticket, int signal);

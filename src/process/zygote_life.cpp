@@ -126,7 +126,8 @@ class nursery {
     pid_t pid;
     std::shared_ptr<platform::fd> pidfd;  ///< shared with the notice that hands it on
     platform::fd lifeline;
-    containment_wish contained;
+    std::optional<containment_wish> contained;  ///< none: it is no worker
+    [[nodiscard]] bool contains() const noexcept { return contained && contained->made(); }
   };
   struct word {
     words::reply what;
@@ -155,9 +156,11 @@ class nursery {
       }
       if (how != platform::transfer::done || got.size != sizeof asked) return false;
       if (asked.what == words::ask::kill) {
-        kill(asked.ticket, asked.signal);
-      } else if (got.count == words::files) {
-        bear(asked.ticket, got);
+        kill(asked.ticket, asked.detail);
+      } else if (asked.what == words::ask::child && hooks_.in_child) {
+        bear_child(asked.ticket, asked.detail, got);
+      } else if (asked.what == words::ask::fork && got.count == words::files) {
+        bear_worker(asked.ticket, got);
       } else {
         refuse(asked.ticket, EPROTO);
       }
@@ -170,15 +173,37 @@ class nursery {
     if (who != children_.end()) ::kill(who->pid, signal);  // unreaped: the pid is its own
   }
 
-  void bear(std::uint64_t ticket, platform::received& got) {
+  void bear_worker(std::uint64_t ticket, platform::received& got) {
+    worker_files files{std::move(got.fds[0]), std::move(got.fds[1]), std::move(got.fds[2]),
+                       std::move(got.fds[3]), std::move(got.fds[4]), std::move(got.fds[5])};
+    bear(ticket, true, [&](pid_t self, platform::fd line, std::optional<containment_wish> wish) {
+      be_worker(self, std::move(files), std::move(line), std::move(*wish));
+    });
+  }
+
+  void bear_child(std::uint64_t ticket, std::int32_t which, platform::received& got) {
+    child_files files;
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < child_files::sent_files; ++i) {
+      if ((which >> i & 1) == 0) continue;
+      if (next == got.count) return refuse(ticket, EPROTO);
+      *files.sent()[i] = std::move(got.fds[next++]);
+    }
+    bear(ticket, false, [&](pid_t self, platform::fd line, std::optional<containment_wish>) {
+      be_child(self, std::move(files), std::move(line));
+    });
+  }
+
+  /// Forks a process that lives by `life`, which does not return.
+  template <class Life>
+  void bear(std::uint64_t ticket, bool worker, Life life) {
     try {
-      worker_files files{std::move(got.fds[0]), std::move(got.fds[1]), std::move(got.fds[2]),
-                         std::move(got.fds[3]), std::move(got.fds[4]), std::move(got.fds[5])};
       lifeline line = make_lifeline();
       if (!line.zygote) return refuse(ticket, errno);
       children_.reserve(children_.size() + 1);  // nothing may fail between the fork and the entry
       auto pidfd = std::make_shared<platform::fd>();
-      containment_wish contained;
+      std::optional<containment_wish> contained;
+      if (worker) contained.emplace();
       const pid_t self = getpid();
       if (++births_ == warm_for) warm_up();
       CENTIMANE_FAULT("zygote.before_fork");
@@ -189,10 +214,11 @@ class nursery {
       } else {
         pid = hooks_.fork ? hooks_.fork() : ::fork();
       }
-      if (pid == 0) be_worker(self, std::move(files), std::move(line.worker), std::move(contained));
+      if (pid == 0) life(self, std::move(line.worker), std::move(contained));
       if (pid < 0) return refuse(ticket, errno != 0 ? errno : EAGAIN);
       CENTIMANE_FAULT("zygote.after_fork");
-      setpgid(pid, pid);  // here and there: whoever comes first, the group exists before anybody relies on it
+      // Here and there: whoever comes first, the group exists before anybody relies on it.
+      if (worker) setpgid(pid, pid);
       *pidfd = platform::pidfd_open(pid);
       if (exact_ && !*pidfd) {
         const int refused = errno;
@@ -201,7 +227,7 @@ class nursery {
         return refuse(ticket, refused);
       }
       const std::uint64_t serial = next_serial_++;
-      contained.keep_from_siblings();
+      if (contained) contained->keep_from_siblings();
       children_.push_back({ticket, serial, pid, pidfd, std::move(line.zygote), std::move(contained)});
       say({words::tell::forked, pid, ticket, 0, 0, -1, 0}, *pidfd ? pidfd : nullptr);
       if (*pidfd) poller_->add(pidfd->get(), serial);
@@ -221,7 +247,7 @@ class nursery {
   [[noreturn]] void be_worker(pid_t zygote, worker_files files, platform::fd line, containment_wish wish) noexcept {
     CENTIMANE_FAULT("worker.start");
     std::move(wish).adopt();
-    for (child& sibling : children_) sibling.contained.forget();
+    forget_siblings();
     if (hooks_.inherit) {
       // What it inherits by its own wish is the user's; what the zygote holds is not. A sibling's lifeline above all.
       children_.clear();
@@ -235,6 +261,21 @@ class nursery {
     let_signals_in();
     hooks_.in_worker(std::move(files));
     leave(0);
+  }
+
+  [[noreturn]] void be_child(pid_t zygote, child_files files, platform::fd line) noexcept {
+    CENTIMANE_FAULT("child.start");
+    forget_siblings();
+    files.driver = std::move(driver_pidfd_);
+    be_born({zygote, false, oom_score_, getpgid(driver_)}, files, std::move(line));
+    let_signals_in();
+    leave(hooks_.in_child(std::move(files)));
+  }
+
+  void forget_siblings() noexcept {
+    for (child& sibling : children_) {
+      if (sibling.contained) sibling.contained->forget();
+    }
   }
 
   void refuse(std::uint64_t ticket, int error) { say({words::tell::failed, 0, ticket, error, 0, -1, 0}, nullptr); }
@@ -293,11 +334,11 @@ class nursery {
     if (!platform::child_ended(who->pid, how)) return;
     CENTIMANE_FAULT("zygote.before_reap");
     // What the task left behind in its group goes with it. The unreaped worker still holds the group's number.
-    if (how.known) ::kill(-who->pid, SIGKILL);
+    if (how.known && who->contained) ::kill(-who->pid, SIGKILL);
     const auto left = static_cast<std::int32_t>(adopted_.count_new(pids()));
     platform::reap(who->pid);
     if (*who->pidfd) poller_->remove(who->pidfd->get());
-    const bool contained = who->contained.made();
+    const bool contained = who->contains();
     const words::reply last{words::tell::exited, who->pid, who->ticket, 0, how.signal, how.signal != 0 ? -1 : how.code,
                             contained ? 0 : left};
     children_.erase(who);
@@ -309,18 +350,17 @@ class nursery {
   void end_all() {
     for (const child& c : children_) {
       ::kill(c.pid, SIGKILL);
-      ::kill(-c.pid, SIGKILL);
+      if (c.contained) ::kill(-c.pid, SIGKILL);
     }
     const nanos latest = platform::now() + last_wait;
     for (const child& c : children_) {
       platform::exit_status how;
       while (!platform::child_ended(c.pid, how) && platform::now() < latest) usleep(500);
       if (!how.known) continue;
-      ::kill(-c.pid, SIGKILL);  // what was forked between the two
+      if (c.contained) ::kill(-c.pid, SIGKILL);  // what was forked between the two
       platform::reap(c.pid);
     }
-    if (!sweeping_ &&
-        std::none_of(children_.begin(), children_.end(), [](const child& c) { return c.contained.made(); }))
+    if (!sweeping_ && std::none_of(children_.begin(), children_.end(), [](const child& c) { return c.contains(); }))
       return;
     children_.clear();
     while (adopted::kill_all({}) && platform::now() < latest) {

@@ -5,11 +5,11 @@
 
 namespace centimane::engine::zygote_words {
 
-enum class ask : std::uint32_t { fork = 1, kill };
+enum class ask : std::uint32_t { fork = 1, kill, child };
 
 struct request {
   ask what;
-  std::int32_t signal;  ///< kill
+  std::int32_t detail;  ///< kill: the signal; child: a bit for each of child_files::sent that comes along
   std::uint64_t ticket;
 };  // fork: the six descriptors of worker_files come along, in their order
 

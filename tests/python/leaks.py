@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -108,6 +109,8 @@ def let_go_of_warm_things(but: frozenset[str] = frozenset()) -> None:
     from centimane import _core, _processes
 
     _processes.close_all(grace=0)
+    if (children := sys.modules.get("centimane._children")) is not None:
+        children.close_idle()
     _core.forget_handed_out()  # shared memory that is kept for whoever was to take it
     assert _core.dismiss_hands(PATIENCE) == 0, "a hand is still at work"
     # A dismissed hand is out of our call; the thread around it ends by itself.

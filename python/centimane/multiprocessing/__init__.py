@@ -1,4 +1,4 @@
-"""Drop-in for ``multiprocessing``'s pools and queues: the same interfaces, faster, and a dead process hangs nothing.
+"""Drop-in for ``multiprocessing``: the same pools, processes and queues, faster, and a dead process hangs nothing.
 
 Change the import, keep the rest::
 
@@ -7,42 +7,70 @@ Change the import, keep the rest::
     with Pool() as pool:
         print(pool.map(crunch, items))
 
-What differs is told in docs/multiprocessing.md. Everything else of ``multiprocessing`` (``Process``, ``Manager``, ``current_process``, …) is the standard library's, under the same name, so that ``import centimane.multiprocessing as multiprocessing``
-is enough.
+What differs is told in docs/multiprocessing.md. What of ``multiprocessing`` is not here is the standard library's, under the same name, so
+that ``import centimane.multiprocessing as multiprocessing`` is enough.
 """
 
 from __future__ import annotations
 
 from .._cpus import cpu_count
-from .pool import Pool, ThreadPool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._context import get_context
+    from ._context import get_all_start_methods, get_context, get_start_method, set_forkserver_preload, set_start_method
     from ._faults import TimeoutError
+    from .pool import Pool, ThreadPool
+    from .process import Process, active_children, current_process, parent_process
     from .queues import JoinableQueue, Queue, SimpleQueue
 
-__all__ = ["JoinableQueue", "Pool", "Queue", "SimpleQueue", "ThreadPool", "TimeoutError", "cpu_count", "get_context"]
+__all__ = [
+    "JoinableQueue",
+    "Pool",
+    "Process",
+    "Queue",
+    "SimpleQueue",
+    "ThreadPool",
+    "TimeoutError",
+    "active_children",
+    "cpu_count",
+    "current_process",
+    "get_all_start_methods",
+    "get_context",
+    "get_start_method",
+    "parent_process",
+    "set_forkserver_preload",
+    "set_start_method",
+]
 
 _HOME = {
     "JoinableQueue": "queues",
+    "Pool": "pool",
+    "Process": "process",
     "Queue": "queues",
     "SimpleQueue": "queues",
+    "ThreadPool": "pool",
     "TimeoutError": "_faults",
+    "active_children": "process",
+    "current_process": "process",
+    "get_all_start_methods": "_context",
     "get_context": "_context",
+    "get_start_method": "_context",
+    "parent_process": "process",
+    "set_forkserver_preload": "_context",
+    "set_start_method": "_context",
 }
-_MODULES = frozenset({"shared_memory"})
+_MODULES = frozenset({"dummy", "pool", "process", "queues", "shared_memory"})
 """Modules of our own under the standard library's names."""
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOME.get(name)
     if name in _MODULES:
         return __import__(f"{__name__}.{name}", fromlist=(name,))
+    home = _HOME.get(name)
     if home is not None:
         value = getattr(__import__(f"{__name__}.{home}", fromlist=(name,)), name)
         globals()[name] = value
