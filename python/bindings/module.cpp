@@ -22,6 +22,8 @@
 #include "share_array.hpp"
 #include "share_memory.hpp"
 #include "share_queue.hpp"
+#include "share_wait.hpp"
+#include "share_waits.hpp"
 #include "stream.hpp"
 #include "ticks.hpp"
 #include "weigh.hpp"
@@ -443,6 +445,8 @@ NB_MODULE(_core, m) {
   if (!add_executors(m.ptr()) || !add_shared_queue(m.ptr())) throw nb::python_error();
   if (!add_shared_block(m.ptr())) throw nb::python_error();
   add_named_memory(m);
+  if (!add_shared_lock(m.ptr()) || !add_shared_bytes(m.ptr())) throw nb::python_error();
+  add_shared_waits(m);
 
   m.def("encode", &encode, nb::arg("value").none(), nb::arg("rescue").none() = nb::none());
   m.def("decode", &decode);

@@ -175,9 +175,18 @@ class PoolForked(Error, RuntimeError):
 
 
 class OwnerDied(Error, RuntimeError):
-    """Something was asked of a process that has ended: what it held (a lock, shared memory that it sent), or had taken and not finished, is
-    lost.
+    """Something was asked of a process that has ended: what it held (a lock, shared memory that it sent), or had taken and not
+    finished, is lost.
+
+    Of a lock one taker is told so, in place of getting it. The lock is free again then; what it protects may be half changed.
+
+    Attributes:
+        pid: the process that ended, 0 if it is not known, or not one.
     """
+
+    def __init__(self, message: str = "the owner has ended", *, pid: int = 0) -> None:
+        super().__init__(message)
+        self.pid = pid
 
 
 class QueueClosed(Error, RuntimeError):

@@ -24,15 +24,28 @@ if TYPE_CHECKING:
     from .pool import Pool, ThreadPool
     from .process import Process, active_children, current_process, parent_process
     from .queues import JoinableQueue, Queue, SimpleQueue
+    from .sharedctypes import Array, RawArray, RawValue, Value
+    from .synchronize import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
 
 __all__ = [
+    "Array",
+    "Barrier",
+    "BoundedSemaphore",
+    "Condition",
+    "Event",
     "JoinableQueue",
+    "Lock",
     "Pool",
     "Process",
     "Queue",
+    "RLock",
+    "RawArray",
+    "RawValue",
+    "Semaphore",
     "SimpleQueue",
     "ThreadPool",
     "TimeoutError",
+    "Value",
     "active_children",
     "cpu_count",
     "current_process",
@@ -45,13 +58,24 @@ __all__ = [
 ]
 
 _HOME = {
+    "Array": "sharedctypes",
+    "Barrier": "synchronize",
+    "BoundedSemaphore": "synchronize",
+    "Condition": "synchronize",
+    "Event": "synchronize",
     "JoinableQueue": "queues",
+    "Lock": "synchronize",
     "Pool": "pool",
     "Process": "process",
     "Queue": "queues",
+    "RLock": "synchronize",
+    "RawArray": "sharedctypes",
+    "RawValue": "sharedctypes",
+    "Semaphore": "synchronize",
     "SimpleQueue": "queues",
     "ThreadPool": "pool",
     "TimeoutError": "_faults",
+    "Value": "sharedctypes",
     "active_children": "process",
     "current_process": "process",
     "get_all_start_methods": "_context",
@@ -61,7 +85,7 @@ _HOME = {
     "set_forkserver_preload": "_context",
     "set_start_method": "_context",
 }
-_MODULES = frozenset({"dummy", "pool", "process", "queues", "shared_memory"})
+_MODULES = frozenset({"dummy", "pool", "process", "queues", "shared_memory", "sharedctypes", "synchronize"})
 """Modules of our own under the standard library's names."""
 
 

@@ -12,6 +12,8 @@ from multiprocessing.context import BaseContext, DefaultContext
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any, cast
 
+from ._context_shared import SharedObjects
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "centimane"
 
 
-class _Ours:
+class _Ours(SharedObjects):
     """Comes before a context's own class."""
 
     _named = True
