@@ -88,6 +88,16 @@ WORKLOADS: dict[str, Workload] = {
             Times(50, "executor", "at once"),
         ),
     ),
+    "locks": Workload(
+        "Locks between processes",
+        (
+            Times(1, "standard", "Lock, with"),
+            Times(1, "standard", "RLock, with"),
+            Times(1, "standard", "Semaphore, with"),
+            Times(1, "standard", "Semaphore, there and back"),
+            Times(1, "standard", "Condition, there and back"),
+        ),
+    ),
     "futures": Workload(
         "Submitted tasks and their futures, processes",
         (

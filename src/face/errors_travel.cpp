@@ -12,6 +12,7 @@
 
 #include "centimane/detail/map_payload.hpp"
 #include "centimane/detail/remote_task.hpp"
+#include "centimane/process_barrier.hpp"
 
 namespace centimane {
 inline namespace v0 {
@@ -64,6 +65,7 @@ const std::map<std::string, maker, std::less<>>& makers() {
       {typeid(pool_forked).name(), make<pool_forked>},
       {typeid(owner_died).name(), make<owner_died>},
       {typeid(queue_closed).name(), make<queue_closed>},
+      {typeid(broken_barrier).name(), make<broken_barrier>},
       {typeid(nesting_error).name(), make<nesting_error>},
       {typeid(checkpoint_error).name(), make<checkpoint_error>},
       {typeid(exception_group).name(),

@@ -345,6 +345,7 @@ def test_damaged_pickles_are_refused() -> None:
             kind.__new__(kind)._attach(handle)
     with pytest.raises(centimane.PayloadError, match="damaged"):
         mp.Lock.__new__(mp.Lock)._attach(handle[:-1])
+    mp.Lock.__new__(mp.Lock)._attach(handle)  # it was good; and now it has been taken
 
 
 def test_contexts_make_them() -> None:
