@@ -12,8 +12,9 @@ namespace centimane::share {
 namespace {
 
 // A place's news. A notification carries the ticket that was next when it was given: only who came before may have it.
-enum : std::uint32_t { idle = 0, waits = 1, notified = 2 };
+enum : std::uint32_t { idle = 0, waits = 1, notified = 2, asleep = 3 };
 constexpr std::uint32_t phase_of(std::uint32_t news) noexcept { return news & 3; }
+constexpr bool is_waiting(std::uint32_t news) noexcept { return news == waits || news == asleep; }
 constexpr std::uint32_t ticket_mask = UINT32_MAX >> 2;
 constexpr std::uint32_t stamp_of(std::uint32_t news) noexcept { return news >> 2; }
 
@@ -73,9 +74,11 @@ std::size_t condition::join() {
 condition::outcome condition::sleep(std::size_t mine, patience& wait) {
   place& it = state_->list[mine];
   for (;;) {
-    if (phase_of(it.news.load()) == notified) return outcome::notified;
+    std::uint32_t news = it.news.load();
+    if (phase_of(news) == notified) return outcome::notified;
+    if (news == waits && !it.news.compare_exchange_strong(news, asleep)) continue;
     CENTIMANE_FAULT("share.condition.sleep");
-    const patience::after ended = wait.sleep(it.news, waits);
+    const patience::after ended = wait.sleep(it.news, asleep);
     CENTIMANE_FAULT("share.condition.woken");
     if (ended == patience::after::again) {
       sweep(false);
@@ -87,10 +90,12 @@ condition::outcome condition::sleep(std::size_t mine, patience& wait) {
 
 void condition::leave(std::size_t mine, bool used) noexcept {
   place& it = state_->list[mine];
-  std::uint32_t news = waits;
+  std::uint32_t news = it.news.load();
   // Until it is idle it may be notified. It is ours until the notification has gone to another: if we die before, this
   // place is swept like any other.
-  if (!used && !it.news.compare_exchange_strong(news, idle) && phase_of(news) == notified) give(stamp_of(news));
+  while (!used && is_waiting(news) && !it.news.compare_exchange_weak(news, idle)) {
+  }
+  if (!used && phase_of(news) == notified) give(stamp_of(news));
   free(it);
 }
 
@@ -106,7 +111,7 @@ std::optional<std::size_t> condition::oldest(std::uint32_t before) const noexcep
   std::uint32_t ticket = before;
   for (std::size_t k = 0; k < in_use(); ++k) {
     const place& it = state_->list[k];
-    if (it.news.load() != waits) continue;
+    if (!is_waiting(it.news.load())) continue;
     const std::uint32_t its = it.ticket.load() & ticket_mask;
     if (!came_before(its, ticket)) continue;
     best = k;
@@ -120,12 +125,12 @@ bool condition::give(std::uint32_t stamp) noexcept {
   const std::uint64_t me = this_process();
   while (const std::optional<std::size_t> next = oldest(stamp)) {
     place& it = state_->list[*next];
-    std::uint32_t expected = waits;
-    if (!it.news.compare_exchange_strong(expected, notified | stamp << 2)) continue;
+    std::uint32_t before = it.news.load();
+    if (!is_waiting(before) || !it.news.compare_exchange_strong(before, notified | stamp << 2)) continue;
     CENTIMANE_FAULT("share.condition.notified");
-    if (platform::futex_wake(it.news) != 0) return true;
-    // It does not sleep: it is about to, or it is dead. In that case whoever makes the place its own sees to the
-    // notification.
+    if (before == waits || platform::futex_wake(it.news) != 0) return true;
+    // It was asleep and is not: it has woken by itself, or it is dead. In that case whoever makes the place its own
+    // sees to the notification.
     std::uint64_t who = it.who.load();
     if (!is_dead(who, me) || !it.who.compare_exchange_strong(who, me)) return true;
     free(it);
@@ -159,7 +164,7 @@ void condition::sweep(bool all) noexcept {
 
 std::size_t condition::waiting() const noexcept {
   std::size_t n = 0;
-  for (std::size_t k = 0; k < in_use(); ++k) n += state_->list[k].news.load() == waits ? 1 : 0;
+  for (std::size_t k = 0; k < in_use(); ++k) n += is_waiting(state_->list[k].news.load()) ? 1 : 0;
   return n;
 }
 

@@ -46,7 +46,7 @@ class condition {
  private:
   struct place {
     std::atomic<std::uint64_t> who;     ///< a process_identity; 0: free
-    std::atomic<std::uint32_t> news;    ///< idle, waiting, or notified and at which ticket
+    std::atomic<std::uint32_t> news;    ///< idle, waiting, asleep, or notified and at which ticket
     std::atomic<std::uint32_t> ticket;  ///< when it came
   };
   struct state {

@@ -9,7 +9,7 @@ namespace centimane::share {
 namespace {
 
 /// Short sections are over sooner than a sleep begins.
-constexpr int looks_before_sleep = 100;
+constexpr int looks_before_sleep = 20;
 
 }  // namespace
 
@@ -84,17 +84,16 @@ lock::outcome lock::take(patience& wait, platform::process_identity& dead) {
     platform::cpu_relax();
   }
   std::uint64_t before = 0;
-  bool first = true;
   for (;;) {
     std::uint64_t seen = state_->owner.load();
     if (seen == 0) {
       if (take_while_free(me, wait.slept())) return outcome::taken;
       continue;
     }
-    // An owner that took it since the last look is looked at with the next.
+    // An owner is looked at if it had the lock before the last sleep too: that is no owner of a moment.
     const std::uint64_t who = seen & ~somebody_sleeps;
-    if (first || who == before) {
-      first = false;
+    const bool long_since = who == before;
+    if (long_since || wait.none()) {
       if (const auto buried = bury(seen)) {
         dead = *buried;
         return outcome::owner_died;
@@ -113,6 +112,10 @@ lock::outcome lock::take(patience& wait, platform::process_identity& dead) {
     const patience::after ended = wait.sleep(lower_half(state_->owner), lower(seen));
     CENTIMANE_FAULT("share.lock.woken");
     if (ended == patience::after::again) continue;
+    if (ended == patience::after::late && !long_since) {
+      wait.give_up();  // one more look, at the owner too
+      continue;
+    }
     pass_on();
     return ended == patience::after::late ? outcome::late : outcome::stopped;
   }

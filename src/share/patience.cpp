@@ -10,7 +10,7 @@
 namespace centimane::share {
 
 patience::after patience::sleep(std::atomic<std::uint32_t>& word, std::uint32_t expected) {
-  constexpr std::array<std::int64_t, 4> slices{10'000'000, 20'000'000, 50'000'000, 100'000'000};
+  constexpr std::array<std::int64_t, 5> slices{1'000'000, 10'000'000, 20'000'000, 50'000'000, 100'000'000};
   if (none()) return after::late;
   const std::int64_t now = platform::now();
   if (now >= until_) return after::late;

@@ -24,9 +24,11 @@ class patience {
   /// Not even one sleep.
   [[nodiscard]] bool none() const noexcept { return until_ == 0; }
   [[nodiscard]] bool slept() const noexcept { return sleeps_ != 0; }
+  /// No sleep any more.
+  void give_up() noexcept { until_ = 0; }
   /// The time is no limit any more.
   void insist() noexcept { until_ = for_ever; }
-  /// Sleeps while `word` holds `expected`, for 10 ms the first time, 100 ms from the fourth on, unless woken.
+  /// Sleeps while `word` holds `expected`, for 1 ms the first time, 100 ms from the fifth on, unless woken.
   after sleep(std::atomic<std::uint32_t>& word, std::uint32_t expected);
 
  private:

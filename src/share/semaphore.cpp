@@ -13,7 +13,7 @@
 namespace centimane::share {
 namespace {
 
-constexpr int looks_before_sleep = 100;
+constexpr int looks_before_sleep = 20;
 
 // The word: the value and whether somebody sleeps (lower half), then the last operation's entry (7 bits), what it was
 // (2) and its number (23).
@@ -154,7 +154,7 @@ semaphore::outcome semaphore::take(patience& wait) {
   }
   for (;;) {
     if (take_one(wait.slept())) return outcome::taken;
-    if (reclaim()) continue;
+    if ((wait.slept() || wait.none()) && reclaim()) continue;
     if (wait.none()) return outcome::late;
     std::uint64_t seen = state_->word.load();
     if (value_of(seen) != 0) continue;
@@ -166,6 +166,10 @@ semaphore::outcome semaphore::take(patience& wait) {
     const patience::after ended = wait.sleep(lower_half(state_->word), lower(seen));
     CENTIMANE_FAULT("share.semaphore.woken");
     if (ended == patience::after::again) continue;
+    if (ended == patience::after::late && !wait.slept()) {
+      wait.give_up();  // one more look, at the ledger too
+      continue;
+    }
     if (value() != 0) wake();  // in place of this one, which leaves without it
     return ended == patience::after::late ? outcome::late : outcome::stopped;
   }
