@@ -119,7 +119,6 @@ conformance: packages-test  ## CPython's own tests of concurrent.futures and mul
 	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/futures.py --processes $$((2 * $(JOBS))) || status=1; \
 	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/pool.py || status=1; \
 	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/mp.py --processes $$((2 * $(JOBS))) || status=1; \
-	$(guard) 2400 $(venv)-3.13/bin/python tests/conformance/synchronize.py --processes $$((2 * $(JOBS))) || status=1; \
 	exit $$status
 
 asan-built tsan-built: %-built: packages-test
