@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -21,6 +22,12 @@ def _by_condition(condition: Any, whose: Any, me: int, turns: int) -> None:
             condition.notify()
 
 
+def _serve_by_condition(condition: Any, whose: Any) -> None:
+    with condition:
+        whose[0] = 1
+        condition.notify_all()
+
+
 def player(locks: Any) -> Callable[[str, int], float]:
     """Answers what plays that many turns by one kind of lock ("Semaphore", "Condition"), and tells the seconds."""
     fork = multiprocessing.get_context("fork")
@@ -29,22 +36,18 @@ def player(locks: Any) -> Callable[[str, int], float]:
         if kind == "Semaphore":
             here, there = locks.Semaphore(0), locks.Semaphore(0)
             other = fork.Process(target=_by_semaphore, args=(there, here, turns))
-            mine = (_by_semaphore, (here, there, turns))
-            serve = there.release
+            serve, mine = there.release, partial(_by_semaphore, here, there, turns)
         else:
             condition, whose = locks.Condition(locks.Lock()), fork.RawArray("i", [2])
             other = fork.Process(target=_by_condition, args=(condition, whose, 1, turns))
-            mine = (_by_condition, (condition, whose, 0, turns))
-
-            def serve() -> None:
-                with condition:
-                    whose[0] = 1
-                    condition.notify_all()
-
+            serve, mine = (
+                partial(_serve_by_condition, condition, whose),
+                partial(_by_condition, condition, whose, 0, turns),
+            )
         other.start()
         begin = time.perf_counter()
         serve()
-        mine[0](*mine[1])
+        mine()
         seconds = time.perf_counter() - begin
         other.join()
         if other.exitcode != 0:
