@@ -132,6 +132,10 @@ WORKLOADS: dict[str, Workload] = {
             Limit("workers up, tasks, down ≤ 1.3 × `python -c pass` + 10 ms: what is above 1.3 ×", 10, start, "ms"),
         ),
     ),
+    "process_start": Workload(
+        "A Process started and joined",
+        (Limit("≤ 3 ms", 3, own, "ms"), TimesBest(1)),
+    ),
     "cpu": Workload(
         "A job that computes, two workers",
         (

@@ -28,7 +28,12 @@ _homes: dict[tuple[str, ...], _core.Children] = {}
 _of_the_parent: list[_core.Children] = []
 _preload: tuple[str, ...] = ()
 
-FIRST = ("centimane._child", "centimane.multiprocessing._context", "multiprocessing.reduction")
+FIRST = (
+    "centimane._child",
+    "centimane.multiprocessing._context",
+    "centimane.multiprocessing.process",
+    "multiprocessing.reduction",
+)
 """What every such process needs."""
 CLOUD = "cloudpickle"
 

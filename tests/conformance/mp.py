@@ -66,6 +66,17 @@ EXCUSED: dict[str, str] = {
     "mp_centimane.TestStartMethod.test_set_get": (
         "sets the standard library's start method, which is not the one of centimane.multiprocessing's Process"
     ),
+    "mp_centimane.WithProcessesTestQueue.test_queue_feeder_donot_stop_onexc": (
+        "what cannot be pickled is to be told by the feeder thread, on stderr; here there is none, and put raises"
+    ),
+    "mp_centimane.WithProcessesTestQueue.test_queue_feeder_on_queue_feeder_error": (
+        "overrides _on_queue_feeder_error, a private method of the feeder thread's"
+    ),
+    "mp_centimane.TestSimpleQueue.test_closed": "reads _reader and _writer, the pipe that the standard library's queue is made of",
+    "mp_centimane.WithProcessesTestSharedMemory.test_shared_memory_basics": (
+        "replaces _make_filename, a private function that the standard library makes names with"
+    ),
+    "mp_centimane.WithProcessesTestSharedMemory.test_shared_memory_recreate": "the same",
 }
 
 #: Not run: those that fail by waiting.
