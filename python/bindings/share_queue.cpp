@@ -123,7 +123,12 @@ class waiting {
       without_gil others;
       deserted = queue_.deserted(taking_);
     }
-    if (!deserted) return true;
+    if (!deserted) {
+      last_look_ = false;
+      return true;
+    }
+    // What the others did before they ended may have come after our last look: there is one more.
+    if (!std::exchange(last_look_, true)) return true;
     PyErr_SetString(its.closed, taking_ ? "the queue is empty, and every other process that had it has ended"
                                         : "the queue is full, and every other process that had it has ended");
     return false;
@@ -134,6 +139,7 @@ class waiting {
   shared_queue& queue_;
   const patience_of& how_;
   const bool taking_;
+  bool last_look_ = false;
   nanos look_at_ = 0;
 };
 

@@ -20,7 +20,7 @@
 namespace centimane::engine {
 namespace {
 
-/// How many zygotes in a row may be lost before a process was born.
+/// How many zygotes in a row may be gone before one of them was asked.
 constexpr unsigned most_tries = 3;
 /// How long a look waits for the status of a process that has ended.
 constexpr nanos status_patience = 1'000'000'000;
@@ -28,6 +28,11 @@ constexpr nanos status_patience = 1'000'000'000;
 constexpr nanos ask_again = 1'000'000;
 /// How often a process that has lost its zygote is looked at: it is being killed.
 constexpr nanos look_again = 2'000'000;
+
+constexpr const char* lost_text =
+    "centimane: the process that forks others (the zygote) has ended before it had answered; what it wrote to stderr "
+    "may "
+    "say why";
 
 bool readable(int fd, nanos until) {
   for (;;) {
@@ -71,6 +76,7 @@ bool child::born(nanos until) {
           throw resource_limit(
               "centimane: no descriptors are left for another process; close some, or raise RLIMIT_NOFILE");
         }
+        if (error_ == ECONNRESET) throw start_failed(lost_text);
         throw start_failed("centimane: cannot fork a process: " + std::generic_category().message(error_));
       default:
         return true;
@@ -161,10 +167,7 @@ std::size_t children::count() {
 void children::ask(child& who, lock& held) {
   if (!zygote_) {
     if (who.tries_++ == most_tries) {
-      throw start_failed(
-          "centimane: the process that forks others (the zygote) ends again and again before it has forked one; what "
-          "it "
-          "wrote to stderr says why");
+      throw start_failed(lost_text);
     }
     zygote_ = std::make_shared<zygote>(make_());
   }
@@ -228,12 +231,15 @@ void children::hear() {
   }
 }
 
-/// The zygote is gone: what it forked goes with it, what it was asked for is asked of another.
+/// The zygote is gone: what it forked goes with it. What it was asked for is not asked of another: it may have begun.
 void children::lose() {
   zygote_.reset();
   for (const auto& one : open_) {
     child& who = *one.second;
-    if (who.life_ == child::life::asked) who.life_ = child::life::wanted;
+    if (who.life_ == child::life::asked) {
+      who.life_ = child::life::refused;
+      who.error_ = ECONNRESET;
+    }
     if (who.life_ == child::life::alive) who.life_ = child::life::alone;
   }
   news_.notify_all();
