@@ -50,6 +50,7 @@ using event = std::shared_ptr<share::event>;
 bool wait_for_event(const event& self, const nb::object& timeout) {
   if (self->is_set()) return true;
   const std::int64_t until = end_of(timeout);
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): __init__ may be called again while this one waits
   const event keep = self;
   auto how = share::event::outcome::set;
   ref error;
