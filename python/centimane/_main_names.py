@@ -36,7 +36,7 @@ def _reducers() -> Any:
 
 def _reduce_semaphore(lock: Any) -> Any:
     """The standard library says so itself from 3.11.5 on."""
-    if getattr(lock, "_semlock", None) is not None and lock._semlock.name is None:
+    if getattr(getattr(lock, "_semlock", None), "name", "") is None:  # ours have no name to lack
         raise RuntimeError("a lock made in a fork context can only be shared through inheritance")
     return lock.__reduce_ex__(2)
 
