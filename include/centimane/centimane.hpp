@@ -27,6 +27,7 @@
 #include "centimane/process_pool.hpp"
 #include "centimane/process_semaphore.hpp"
 #include "centimane/progress.hpp"
+#include "centimane/queue.hpp"
 #include "centimane/result.hpp"
 #include "centimane/shared_array.hpp"
 #include "centimane/shared_memory.hpp"

@@ -158,7 +158,7 @@ class owner_died : public error {
  public:
   using error::error;
 };
-/// The last producer has left the queue.
+/// A queue was closed; or a wait for it would have no end, for nobody is left at its other end.
 class queue_closed : public error {
  public:
   using error::error;

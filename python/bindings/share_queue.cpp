@@ -105,10 +105,15 @@ class waiting {
  public:
   waiting(shared_queue& queue, const patience_of& how, bool taking) noexcept
       : queue_(queue), how_(how), taking_(taking) {}
-  /// When this slice ends; nothing: there is no more time.
-  [[nodiscard]] std::optional<nanos> slice_end() {
+  /// When this slice ends. Nothing, with the error indicator set: there is no more time, or it would never end.
+  [[nodiscard]] std::optional<nanos> slice_end(queue_end seen) {
     const nanos now = platform::now();
-    if (!how_.block || now >= how_.until) return std::nullopt;
+    if (!how_.block || now >= how_.until) return PyErr_SetNone(taking_ ? its.empty : its.full), std::nullopt;
+    if (deserted_ && seen == queue_end::later) {  // and since then we have looked once more
+      PyErr_SetString(its.closed, taking_ ? "the queue is empty, and every other process that had it has ended"
+                                          : "the queue is full, and every other process that had it has ended");
+      return std::nullopt;
+    }
     if (look_at_ == 0) look_at_ = now + slice / 10;
     waited = true;
     return std::min(how_.until, now + slice);
@@ -118,20 +123,9 @@ class waiting {
     if (user_call([] { return PyErr_CheckSignals(); }) != 0) return false;
     if (how_.timed || platform::now() < look_at_) return true;
     look_at_ = platform::now() + slice;
-    bool deserted = false;
-    {
-      without_gil others;
-      deserted = queue_.deserted(taking_);
-    }
-    if (!deserted) {
-      last_look_ = false;
-      return true;
-    }
-    // What the others did before they ended may have come after our last look: there is one more.
-    if (!std::exchange(last_look_, true)) return true;
-    PyErr_SetString(its.closed, taking_ ? "the queue is empty, and every other process that had it has ended"
-                                        : "the queue is full, and every other process that had it has ended");
-    return false;
+    without_gil others;
+    deserted_ = queue_.deserted(taking_);
+    return true;
   }
   bool waited = false;
 
@@ -139,7 +133,7 @@ class waiting {
   shared_queue& queue_;
   const patience_of& how_;
   const bool taking_;
-  bool last_look_ = false;
+  bool deserted_ = false;
   nanos look_at_ = 0;
 };
 
@@ -188,8 +182,8 @@ bool put_parts(shared_queue& queue, std::span<const queue_core::part> parts, con
       return true;
     }
     if (end == queue_end::closed) return PyErr_SetString(its.closed, "the queue was closed"), false;
-    const std::optional<nanos> until = wait.slice_end();
-    if (!until) return PyErr_SetNone(its.full), false;
+    const std::optional<nanos> until = wait.slice_end(end);
+    if (!until) return false;
     if (end == queue_end::later) {
       without_gil others;
       core.wait_for_room(bytes, *until);
@@ -281,8 +275,8 @@ PyObject* get_object(PyObject* self, const patience_of& how) {
       }
       if (end == queue_end::done) break;
       if (end == queue_end::closed) return PyErr_SetString(its.closed, "the queue was closed"), nullptr;
-      const std::optional<nanos> until = wait.slice_end();
-      if (!until) return PyErr_SetNone(its.empty), nullptr;
+      const std::optional<nanos> until = wait.slice_end(end);
+      if (!until) return nullptr;
       if (end == queue_end::later) {
         without_gil others;
         core.wait_for_items(*until);

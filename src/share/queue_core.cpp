@@ -20,6 +20,7 @@ constexpr std::uint32_t page_units = 4096 / unit;
 /// A queue that is empty goes back to the ring's begin once it is so far in: what it uses stays in the processor's
 /// cache.
 constexpr std::uint32_t turn_after = (256U << 10) / unit;
+constexpr std::uint32_t look_after = (16U << 10) / unit;
 /// Pages of that much of the ring's begin are kept: a page that is new costs more than its copy.
 constexpr std::uint32_t kept_units = (8U << 20) / unit;
 /// Pages behind that go back to the system in runs of this size.
@@ -110,7 +111,9 @@ queue_core::room queue_core::find_room(place t, place h, std::uint32_t given_bac
 }
 
 queue_core::room queue_core::find_room(place t, std::uint64_t need) {
-  if (t == left_tail_) {
+  // Far in the ring it is worth a look from time to time whether the queue is empty: then it may turn.
+  const bool far = (t.at & mask_) >= turn_at_;
+  if (t == left_tail_ && !(far && ((t.at ^ (t.at + need)) & ~std::uint64_t{look_after - 1}) != 0)) {
     const room seen = find_room(t, seen_head_, seen_given_back_, need);
     if (seen.there) return seen;
   }
@@ -121,14 +124,14 @@ queue_core::room queue_core::find_room(place t, std::uint64_t need) {
 
 /// An item that fits neither behind the tail nor before it, in a queue that is empty: the tail goes to the ring's
 /// begin. Under the producers' lock.
-bool queue_core::turn_round(place& t) {
+queue_core::gap_is queue_core::turn_round(place& t, std::int64_t lock_until) noexcept {
   const std::uint32_t to_end = static_cast<std::uint32_t>(ring_units_ - (t.at & mask_));
-  if (to_end == ring_units_ || t.at != head().at) return false;
+  if (to_end == ring_units_ || t.at != head().at) return gap_is::not_there;
   const std::uint64_t word = record::gap(to_end);
   std::memcpy(in_ring(t.at), &word, sizeof word);
   t.at += to_end;
   at_.producers.tail.store(t.word());
-  return pass_gap();
+  return pass_gap(lock_until);
 }
 
 void queue_core::ask_for_memory(std::uint32_t at, std::uint64_t bytes) {
@@ -158,8 +161,14 @@ queue_end queue_core::put(std::span<const part> parts, std::int64_t lock_until) 
     if (closed()) return queue_end::closed;
     place t = place::from_word(at_.producers.tail.load(std::memory_order_relaxed));
     room there = find_room(t, need);
-    if (!there.there && (pass_gap() || turn_round(t))) there = find_room(t, need);
-    if (!there.there) return queue_end::later;
+    if (!there.there) {
+      if (full()) return queue_end::later;
+      gap_is gap = pass_gap(lock_until);
+      if (gap == gap_is::not_there) gap = turn_round(t, lock_until);
+      if (gap == gap_is::out_of_reach) return queue_end::busy;
+      if (gap == gap_is::passed) there = find_room(t, need);
+      if (!there.there) return queue_end::later;
+    }
     if (there.gap != 0) {
       const std::uint64_t word = record::gap(there.gap);
       std::memcpy(in_ring(t.at), &word, sizeof word);
@@ -290,22 +299,21 @@ void queue_core::drop_pages(std::uint32_t from, std::uint32_t units) noexcept {
 }
 
 /// A queue that holds nothing but a gap before its next item, or at its end, is not as full as it looks: whoever wants
-/// room moves the head over it. True: it has.
-bool queue_core::pass_gap() noexcept {
-  if (!at_.consumers.lock.try_lock()) return false;  // who has it gets, and makes room
-  const unlocking in_the_end(at_.consumers.lock);
-  place h = head();
-  const place t = tail();
+/// room moves the head over it.
+queue_core::gap_is queue_core::pass_gap(std::int64_t lock_until) noexcept {
   try {
-    const std::uint32_t before = over_gap(h, t);
-    if (before == h.at) return false;
+    if (!lock(at_.consumers.lock, lock_until)) return gap_is::out_of_reach;
+    const unlocking in_the_end(at_.consumers.lock);
+    place h = head();
+    const std::uint32_t before = over_gap(h, tail());
+    if (before == h.at) return gap_is::not_there;
     at_.consumers.head.store(h.word());
     give_back(before, true);
-  } catch (const payload_error&) {
-    return false;  // a get() will say so
+    at_.consumers.given_back.store(h.at);
+    return gap_is::passed;
+  } catch (const std::exception&) {
+    return gap_is::not_there;  // damaged: a get() will say so
   }
-  at_.consumers.given_back.store(h.at);
-  return true;
 }
 
 // ---- waiting
@@ -332,8 +340,9 @@ void queue_core::wait_for_room(std::uint64_t bytes, std::int64_t until) noexcept
     platform::cpu_relax();
   }
   const std::uint32_t seen = at_.room.announce();
-  if (may_fit(need) || closed() || (pass_gap() && may_fit(need))) return;
-  at_.room.sleep(seen, until);
+  if (may_fit(need) || closed()) return;
+  // Whoever has the lock may be passing the gap for himself, and rings nobody.
+  if (full() || pass_gap(0) == gap_is::not_there) at_.room.sleep(seen, until);
 }
 
 void queue_core::pass_on_items() noexcept {

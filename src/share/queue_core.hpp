@@ -124,9 +124,10 @@ class queue_core {
   [[nodiscard]] place head() const noexcept { return place::from_word(at_.consumers.head.load()); }
   [[nodiscard]] room find_room(place tail, place head, std::uint32_t given_back, std::uint64_t need) const noexcept;
   [[nodiscard]] room find_room(place tail, std::uint64_t need);
-  [[nodiscard]] bool turn_round(place& tail);
+  enum class gap_is : std::uint8_t { not_there, passed, out_of_reach };
+  [[nodiscard]] gap_is turn_round(place& tail, std::int64_t lock_until) noexcept;
   [[nodiscard]] bool may_fit(std::uint64_t need) noexcept;
-  bool pass_gap() noexcept;
+  gap_is pass_gap(std::int64_t lock_until) noexcept;
   std::uint32_t over_gap(place& head, place tail);
   void give_back(std::uint32_t upto, bool all) noexcept;
   void drop_pages(std::uint32_t from, std::uint32_t units) noexcept;

@@ -27,7 +27,8 @@ class shared_queue {
   [[nodiscard]] queue_core& core() noexcept { return core_; }
   /// Is nobody left who could put something in, or (`taking` false) take something out? That is: another process has
   /// had the queue, and now no process but this one has it, nor is a handle under way; and this process has either not
-  /// done that itself, or has no other thread that could. Cheap as long as a member lives.
+  /// done that itself, or has no other thread that could. What the others did last is in the queue before this is true:
+  /// so look once more then. Cheap as long as a member lives.
   [[nodiscard]] bool deserted(bool taking) const noexcept;
   /// This process has put something in, or taken something out.
   void note_put() noexcept { note(put_here_); }

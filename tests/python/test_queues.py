@@ -8,6 +8,7 @@ import os
 import pickle
 import queue
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -25,6 +26,9 @@ from centimane.multiprocessing.queues import JoinableQueue, Queue, SimpleQueue
 
 if TYPE_CHECKING:
     from conftest import Script
+
+# Since 3.12 a process is told that has threads and forks; what is forked here uses a queue, and ends.
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 
 FORK = standard.get_context("fork")
 KINDS = (Queue, JoinableQueue, SimpleQueue)
@@ -255,6 +259,14 @@ def test_workers_on_input_and_output_queues_ended_by_poison_pills(method: str) -
     assert outputs.empty()
 
 
+def test_the_tutorial_program(tmp_path: Path) -> None:
+    program = Path(__file__).parents[2] / "examples" / "python" / "queues.py"
+    done = subprocess.run(
+        [sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.stdout, done.returncode) == ("20 tasks done, fibonacci(20) = 6765\n", 0), done.stderr
+
+
 def take_all(q: Any, out: Any) -> None:
     for who, n in iter(q.get, None):
         out.put((os.getpid(), who, n))
@@ -372,6 +384,7 @@ def test_contexts_make_ours() -> None:
         assert type(context.JoinableQueue()) is JoinableQueue
         assert type(context.SimpleQueue()) is SimpleQueue
     assert ours.Queue is Queue
+    assert ours.queues.Queue is Queue
     q = Queue(1, ctx=standard.get_context())
     q.put(1)
     assert q.full()
@@ -454,7 +467,9 @@ def test_a_putter_is_told_when_everybody_else_has_ended() -> None:
         q.put(3)
     process.join()
     assert q.qsize() == 1
-    assert issubclass(ours.queues.QueueClosed, (queue.Full, centimane.Error))
+    assert issubclass(ours.queues.QueueClosed, queue.Full)
+    assert issubclass(ours.queues.QueueClosed, QueueClosed)
+    assert issubclass(QueueClosed, centimane.Error)
 
 
 def test_a_copy_by_fork_that_has_not_called_yet_counts() -> None:

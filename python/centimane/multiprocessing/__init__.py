@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ._context import get_all_start_methods, get_context, get_start_method, set_forkserver_preload, set_start_method
     from ._faults import TimeoutError
+    from .connection import Pipe
     from .pool import Pool, ThreadPool
     from .process import Process, active_children, current_process, parent_process
     from .queues import JoinableQueue, Queue, SimpleQueue
@@ -35,6 +36,7 @@ __all__ = [
     "Event",
     "JoinableQueue",
     "Lock",
+    "Pipe",
     "Pool",
     "Process",
     "Queue",
@@ -65,6 +67,7 @@ _HOME = {
     "Event": "synchronize",
     "JoinableQueue": "queues",
     "Lock": "synchronize",
+    "Pipe": "connection",
     "Pool": "pool",
     "Process": "process",
     "Queue": "queues",
@@ -85,7 +88,7 @@ _HOME = {
     "set_forkserver_preload": "_context",
     "set_start_method": "_context",
 }
-_MODULES = frozenset({"dummy", "pool", "process", "queues", "shared_memory", "sharedctypes", "synchronize"})
+_MODULES = frozenset({"connection", "dummy", "pool", "process", "queues", "shared_memory", "sharedctypes", "synchronize"})
 """Modules of our own under the standard library's names."""
 
 

@@ -17,7 +17,7 @@ from ._context_shared import SharedObjects
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from . import queues
+    from . import connection, queues
     from .pool import Pool
 
 NAME = "centimane"
@@ -47,6 +47,12 @@ class _Ours(SharedObjects):
         from .queues import Queue
 
         return Queue(maxsize)
+
+    def Pipe(self, duplex: bool = True) -> tuple[connection.Connection, connection.Connection]:
+        """Two connected ends, which may be sent at any time."""
+        from .connection import Pipe
+
+        return Pipe(duplex)
 
     def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:
         """A queue that counts what is done with."""

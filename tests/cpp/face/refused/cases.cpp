@@ -37,6 +37,8 @@ int main() {
 #elif defined(CASE_AS_COMPLETED_OF_TEMPORARIES)
   cm::thread_pool pool;
   auto& r = cm::as_completed(std::tuple(pool.submit([] { return 1; }), 2));
+#elif defined(CASE_QUEUE_OF_WHAT_BORROWS)
+  cm::queue<std::string_view> r;
 #else
   auto r = cm::parallel_map([](int i) { return i; }, items);
 #endif
