@@ -8,11 +8,12 @@
 // a record of level warning without item, on the thread of whichever run comes by or of who closes the pool.
 //
 // From a worker process a record comes on the thread that carries the task's run, before that run is over; what the
-// handler throws ends the run, as with callbacks. Records of tasks that were submitted to a process_pool come on a thread
-// of that pool, in the order in which each worker said them, at the latest before join(), terminate() or the pool's end
-// return; their item is the task's number in the pool. In this process the handler is called by whoever logs, at once.
-// More than 16 MiB that wait for a driver that is busy are dropped, and a record of level warning says how many. A text
-// of more than 16 KiB is cut. In a worker, outside of a task, a record is a line on the inherited stderr. What tasks write to stdout and stderr is theirs: workers inherit the descriptors.
+// handler throws ends the run, as with callbacks. Records of tasks that were submitted to a process_pool come on a
+// thread of that pool, in the order in which each worker said them, at the latest before join(), terminate() or the
+// pool's end return; their item is the task's number in the pool. In this process the handler is called by whoever
+// logs, at once. More than 16 MiB that wait for a driver that is busy are dropped, and a record of level warning says
+// how many. A text of more than 16 KiB is cut. In a worker, outside of a task, a record is a line on the inherited
+// stderr. What tasks write to stdout and stderr is theirs: workers inherit the descriptors.
 //
 // Thread safety: any thread. Cost: below its level a load; from a worker process a message, some microseconds.
 #pragma once
