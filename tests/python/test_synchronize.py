@@ -25,10 +25,13 @@ from centimane.multiprocessing import sharedctypes, synchronize
 METHODS = ("fork", "spawn")
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture
 def context(request: pytest.FixtureRequest) -> Any:
-    """The standard library's processes."""
-    return standard.get_context(request.param)
+    """The standard library's processes, by "fork" where a test does not ask for more."""
+    return standard.get_context(getattr(request, "param", "fork"))
+
+
+every_method = pytest.mark.parametrize("context", METHODS, indirect=True)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -203,6 +206,7 @@ def test_representations_are_those_of_the_standard_library() -> None:
     assert seen(mp) == seen(standard.get_context("fork"))
 
 
+@every_method
 def test_exclude_each_other(child: Run) -> None:
     lock, value = mp.Lock(), mp.RawValue("i", 0)
     children = [child(add, lock, value, 2000) for _ in range(2)]
@@ -309,6 +313,7 @@ def use_global() -> bool:
     return take_and_give(_given)
 
 
+@every_method
 def test_they_go_into_pools_of_the_standard_library(context: Any) -> None:
     lock = mp.Lock()
     with context.Pool(1, initializer=set_global, initargs=(lock,)) as pool:
@@ -556,6 +561,7 @@ def move(point: Any) -> None:
     point.y *= 2
 
 
+@every_method
 def test_values_and_arrays_are_shared(child: Run) -> None:
     array, raw, value, point = (
         mp.Array("i", range(5)),
