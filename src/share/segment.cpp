@@ -16,6 +16,7 @@
 #include "memory/headroom.hpp"
 #include "memory/lent.hpp"
 #include "platform/clock.hpp"
+#include "platform/fault.hpp"
 #include "platform/fork_hooks.hpp"
 #include "platform/memfd.hpp"
 
@@ -174,6 +175,7 @@ std::shared_ptr<segment> segment::create(std::size_t size, options how) {
   head->tag = random_tag();
   head->offset = offset;
   head->size = size;
+  CENTIMANE_FAULT("segment.made");
   const platform::file_identity file = platform::identify(memory.get());
   const std::shared_ptr<segment> made(new segment(std::move(memory), std::move(map), file, {}));
   segment_books& books = segment_books::get();
@@ -254,10 +256,12 @@ std::shared_ptr<segment> segment::open(const handle& which) {
         "centimane: the shared memory that was sent is gone: " + (tried.empty() ? "nobody holds it" : tried) +
         ". It stays as long as any process keeps an object that uses it: keep one where it was made");
   }
+  CENTIMANE_FAULT("segment.mapped");
   header& head = found->head();
   if (head.tag != which.tag) throw damaged("it names other memory");
   const std::uint32_t place = which.serial % serials;
   head.under_way[place / 64].fetch_and(~(std::uint64_t{1} << place % 64));
+  CENTIMANE_FAULT("segment.taken");
   return found;
 }
 
@@ -273,6 +277,7 @@ handle segment::hand_out() {
   // The process that this one was forked from, or had the memory from.
   holder other = here_.who != platform::this_process_identity() ? here_ : from_;
   head.under_way[place / 64].fetch_or(std::uint64_t{1} << place % 64);
+  CENTIMANE_FAULT("segment.marked");
   // A worker may end at any moment from now on: its driver keeps what it sends.
   bool lent = false;
   if (number >= 0) {
@@ -281,6 +286,7 @@ handle segment::hand_out() {
       lent = true;
     }
   }
+  CENTIMANE_FAULT("segment.lent");
   std::size_t n = 0;
   if (number >= 0) it.holders[n++] = {platform::this_process_identity(), number};
   if (other.who) it.holders[n++] = other;

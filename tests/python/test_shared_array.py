@@ -485,6 +485,13 @@ def test_a_table_of_pandas() -> None:
     assert parallel_map(lambda k: float(made.get()["b"][k]), [5], executor="process").values() == [5.0]
 
 
+def test_the_tutorials_program(script: Any) -> None:
+    program = Path(__file__).parents[2] / "examples/python/double_in_place.py"
+    done = script(program.read_text())
+    assert done.stdout == "by name: [ 2  4  6  8 10]\nSharedArray: [ 2  4  6  8 10]\n", done.stderr
+    assert done.stderr == ""
+
+
 def test_without_numpy(script: Any) -> None:
     done = script(
         """

@@ -7,11 +7,15 @@
 #include "centimane/parallel.hpp"
 #include "face/warm_pools.hpp"
 #include "leak_check.hpp"
+#include "share/segment.hpp"
 
 namespace {
 
 class let_go : public testing::EmptyTestEventListener {
-  void OnTestEnd(const testing::TestInfo&) override { centimane::engine::close_warm_pools(0); }
+  void OnTestEnd(const testing::TestInfo&) override {
+    centimane::engine::close_warm_pools(0);
+    centimane::share::forget_handed_out();  // kept for whoever was to take it
+  }
 };
 
 }  // namespace

@@ -15,6 +15,7 @@
 
 #include "centimane/centimane.hpp"
 #include "face/warm_pools.hpp"
+#include "platform/fault.hpp"
 
 namespace {
 
@@ -137,6 +138,34 @@ TEST(shared_array, what_a_worker_made_outlives_it) {
   cm::engine::close_warm_pools(0);
   for (std::size_t k = 0; k < made.size(); ++k) EXPECT_EQ(made[k][999], static_cast<int>(k) + 1);
 }
+
+#if defined(CENTIMANE_FAULTS) && CENTIMANE_FAULTS
+/// Whoever is killed at whatever step of a hand-over takes his task along and nothing else; what he held is freed.
+TEST(shared_array, a_worker_killed_at_any_step_of_a_hand_over) {
+  const cm::shared_array<int> theirs(100, 5);
+  for (const char* at : {"segment.made", "segment.marked", "segment.lent"}) {
+    const auto done = cm::parallel_map(
+        [](const std::string& step) {
+          cm::platform::fault::find(step)->arm(1, cm::platform::fault::action::kill);
+          return cm::shared_array<int>(100, 7);
+        },
+        std::vector<std::string>{at}, {.executor = cm::process, .workers = 1});
+    EXPECT_EQ(done.failures().size(), 1U) << at;
+  }
+  for (const int step : {0, 1}) {
+    const auto done = cm::parallel_map([](const cm::shared_array<int>& a) { return a[99]; }, std::vector{theirs},
+                                       {.executor = cm::process, .workers = 1, .worker_init = [step] {
+                                          cm::platform::fault::find(step == 0 ? "segment.mapped" : "segment.taken")
+                                              ->arm(1, cm::platform::fault::action::kill);
+                                        }});
+    EXPECT_EQ(done.failures().size(), 1U) << step;
+  }
+  EXPECT_EQ(theirs[99], 5);
+  const auto after = cm::parallel_map([](const cm::shared_array<int>& a) { return a; }, std::vector{theirs},
+                                      {.executor = cm::process, .workers = 1});
+  EXPECT_EQ(after.values()[0], theirs);
+}
+#endif
 
 TEST(shared_array, bytes_that_are_none_are_refused) {
   cm::writer out;
