@@ -9,13 +9,15 @@ namespace {
 std::atomic<lender> lending{nullptr};
 std::atomic<keeper> keeping{nullptr};
 std::atomic<forgetter> forgetting{nullptr};
+std::atomic<asker> asking{nullptr};
 
 }  // namespace
 
 void set_lender(lender how) noexcept { lending.store(how); }
-void set_keeper(keeper keep, forgetter forget) noexcept {
+void set_keeper(keeper keep, forgetter forget, asker ask) noexcept {
   keeping.store(keep);
   forgetting.store(forget);
+  asking.store(ask);
 }
 
 platform::process_identity lend(int file) noexcept {
@@ -29,6 +31,11 @@ void keep(platform::fd file) noexcept {
 
 void forget_lent() noexcept {
   if (const forgetter how = forgetting.load()) how();
+}
+
+bool is_under_way(int file) noexcept {
+  const asker how = asking.load();
+  return how != nullptr && how(file);
 }
 
 }  // namespace centimane::memory

@@ -14,14 +14,17 @@ namespace centimane::memory {
 using lender = platform::process_identity (*)(int file) noexcept;
 /// In a driver: takes what a worker has given.
 using keeper = void (*)(platform::fd file) noexcept;
+/// Is what was sent on its way still, so that it must be kept?
+using asker = bool (*)(int file) noexcept;
 /// In a worker that has nothing to do: what was given to the driver need not be kept here.
 using forgetter = void (*)() noexcept;
 
 void set_lender(lender how) noexcept;
-void set_keeper(keeper keep, forgetter forget) noexcept;
+void set_keeper(keeper keep, forgetter forget, asker ask) noexcept;
 
 platform::process_identity lend(int file) noexcept;
 void keep(platform::fd file) noexcept;
 void forget_lent() noexcept;
+bool is_under_way(int file) noexcept;
 
 }  // namespace centimane::memory

@@ -73,7 +73,7 @@ void be_born(const birth& how, child_files& files, platform::fd lifeline) noexce
       close(number);
     }
   }
-  platform::fd* const own[] = {&files.payload, &files.more, &files.death, &files.driver, &lifeline};
+  platform::fd* const own[] = {&files.payload, &files.more, &files.death, &files.driver, &files.mail, &lifeline};
   std::array<int, std::size(own)> numbers{};
   for (std::size_t i = 0; i < std::size(own); ++i) {
     if (*own[i]) *own[i] = platform::move_high(std::move(*own[i]));

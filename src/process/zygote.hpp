@@ -33,6 +33,7 @@ struct child_files {
   platform::fd more;          ///< its face's own
   platform::fd death;         ///< open as long as it lives: for drivers without pidfds
   platform::fd driver;        ///< not sent: the zygote's pidfd of its driver, which can be waited for
+  platform::fd mail;          ///< not sent: where memory goes that it makes and sends on (mail.hpp)
   static constexpr std::size_t sent_files = 6;
   /// Those that are sent, in their order.
   [[nodiscard]] std::array<platform::fd*, sent_files> sent() noexcept {

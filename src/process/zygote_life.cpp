@@ -26,11 +26,13 @@
 #include "platform/named_memory.hpp"
 #include "platform/pidfd.hpp"
 #include "platform/poller.hpp"
+#include "platform/process_identity.hpp"
 #include "platform/subreaper.hpp"
 #include "process/birth.hpp"
 #include "process/containment.hpp"
 #include "process/leave.hpp"
 #include "process/lifeline.hpp"
+#include "process/mail.hpp"
 #include "process/zygote.hpp"
 #include "process/zygote_words.hpp"
 
@@ -92,6 +94,10 @@ class nursery {
     sigaddset(&exits, SIGCHLD);
     deaths_ = platform::fd(signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
     if (deaths_) poller_->add(deaths_.get(), deaths_tag);
+    if (hooks.in_child) {
+      mail_.emplace();
+      poller_->add(mail_->incoming(), mail_tag);
+    }
   }
 
   void live() {
@@ -106,12 +112,14 @@ class nursery {
         if (events[i].tag == driver_tag) serving = false;
         if (events[i].tag == socket_tag) asked = true;
         if (events[i].tag == deaths_tag) ended = true;
+        if (events[i].tag == mail_tag) mail_->take();
         if (events[i].tag >= first_serial) bury(events[i].tag);
       }
       if (ended || sweeping_ || !exact_) look_around();
       if (!exact_) serving = serving && getppid() == driver_;
       if (serving && asked) serving = serve();
       tell();
+      if (mail_) mail_by_ = mail_->look(platform::now());
     }
     end_all();
     // What the driver and its workers named in shared memory and nobody unlinked, if the driver could not do so itself.
@@ -119,7 +127,7 @@ class nursery {
   }
 
  private:
-  static constexpr std::uint64_t socket_tag = 0, driver_tag = 1, deaths_tag = 2, first_serial = 16;
+  static constexpr std::uint64_t socket_tag = 0, driver_tag = 1, deaths_tag = 2, mail_tag = 3, first_serial = 16;
 
   struct child {
     std::uint64_t ticket, serial;
@@ -139,7 +147,7 @@ class nursery {
     if (!exact_) t = platform::now() + (deaths_ ? look_at_parent : look_at_children);
     if (sweeping_ && !deaths_) t = platform::now() + look_at_children;
     if (!outbox_.empty()) t = std::min(t, platform::now() + send_again);
-    return std::min(t, warm_at_);
+    return std::min({t, warm_at_, mail_by_});
   }
 
   /// All requests that are there. False: the driver is gone.
@@ -267,7 +275,9 @@ class nursery {
     CENTIMANE_FAULT("child.start");
     forget_siblings();
     files.driver = std::move(driver_pidfd_);
+    files.mail = mail_->leave_to_child();
     be_born({zygote, false, oom_score_, getpgid(driver_)}, files, std::move(line));
+    lend_by_mail(std::move(files.mail), self_);
     let_signals_in();
     leave(hooks_.in_child(std::move(files)));
   }
@@ -373,6 +383,9 @@ class nursery {
   const pid_t driver_;
   const zygote_hooks& hooks_;
   std::optional<platform::poller> poller_;
+  std::optional<mailbox> mail_;  ///< of processes of one function
+  nanos mail_by_ = policy::never;
+  const platform::process_identity self_ = platform::this_process_identity();
   int oom_score_ = 0;
   unsigned births_ = 0;
   bool warm_ = false;

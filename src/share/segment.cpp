@@ -30,7 +30,7 @@ constexpr std::int64_t patience = 60'000'000'000;
 constexpr std::size_t serials = 512;
 
 /// How long is waited for what a worker has given to its driver and the driver has not looked at.
-constexpr std::int64_t mail_patience = 10'000'000'000;
+constexpr std::int64_t mail_patience = 3'000'000'000;
 
 payload_error damaged(const char* what) {
   return payload_error(std::string("centimane: the handle of shared memory is damaged: ") + what, "read_args");
@@ -318,7 +318,18 @@ void segment::forget_lent() noexcept try {
   books.handed_out.erase(lent, books.handed_out.end());
 } catch (const std::exception&) {  // the same
 }
-const bool segment::keeps_for_workers = (memory::set_keeper(&keep_for_worker, &forget_lent), true);
+/// Of memory that this process has not mapped.
+bool segment::is_under_way(int file) noexcept try {
+  constexpr std::size_t size = sizeof(header);
+  if (!platform::keeps_its_size(file) || platform::memory_size(file) < size) return false;
+  const platform::mapping map(file, size, platform::access::read);
+  const auto& head = *reinterpret_cast<const header*>(map.data());
+  return head.magic == memory_mark &&
+         std::any_of(head.under_way.begin(), head.under_way.end(), [](const auto& bits) { return bits.load() != 0; });
+} catch (const std::exception&) {
+  return false;
+}
+const bool segment::keeps_for_workers = (memory::set_keeper(&keep_for_worker, &forget_lent, &is_under_way), true);
 
 bool segment::under_way() const noexcept {
   return std::any_of(head().under_way.begin(), head().under_way.end(),

@@ -68,6 +68,7 @@ class segment {
   static void adopt(platform::fd memory);
   static void keep_for_worker(platform::fd memory) noexcept;
   static void forget_lent() noexcept;
+  static bool is_under_way(int file) noexcept;
   static const bool keeps_for_workers;
   friend struct segment_books;
 

@@ -22,6 +22,7 @@ import shared_tasks as tasks
 from leaks import let_go_of_warm_things
 
 import centimane
+import centimane.multiprocessing as our_multiprocessing
 from centimane import OwnerDied, PayloadError, Shared, SharedArray, parallel_map, share
 from centimane.futures import ProcessPoolExecutor as OurExecutor
 from centimane.multiprocessing import Pool as OurPool
@@ -371,6 +372,17 @@ def test_what_a_worker_made_outlives_it() -> None:
     made = parallel_map(tasks.make, range(1, 7), executor="process", workers=2, max_tasks_per_worker=1).values()
     let_go_of_warm_things()
     assert [one.array.sum() for one in made] == [n * (n - 1) // 2 for n in range(1, 7)]
+
+
+def test_what_a_process_sent_outlives_it() -> None:
+    queue = our_multiprocessing.Queue()
+    maker = our_multiprocessing.Process(target=tasks.put_and_end, args=(queue,))
+    maker.start()
+    maker.join()
+    assert maker.exitcode == 0
+    assert list(queue.get(timeout=60)) == [0, 1, 2, 3, 4]
+    maker.close()
+    queue.close()
 
 
 def test_what_a_worker_sent_outlives_it_wherever_it_goes(tmp_path: Path) -> None:
