@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
         for (int& n : all) n *= 2;
       },
       std::vector{shared}, {.executor = cm::process})
-      .values();
+      .raise_on_failure();
   print("shared_array", shared.span());
 
   auto named = cm::shared_memory::create(numbers.size() * sizeof(int));
@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
         for (int& n : memory.as<int>()) n *= 2;
       },
       std::vector{named.name()}, {.executor = cm::process})
-      .values();
+      .raise_on_failure();
   print("by name", named.as<int>());
   named.unlink();  // had it been forgotten, it would go with this program
 }
