@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
-import sys
 from typing import Any
 
 from centimane import multiprocessing as ours
@@ -60,8 +59,6 @@ def put_in_place() -> None:
         for name in names:
             if hasattr(mine, name):
                 setattr(theirs, name, getattr(mine, name))
-        if module == "shared_memory":  # tests put another function into the module, by its name
-            sys.modules[theirs.__name__] = multiprocessing.shared_memory = mine  # type: ignore[attr-defined]
 
 
 put_in_place()

@@ -112,8 +112,8 @@ def test_a_process_has_no_descriptor_of_others() -> None:
     with open("/etc/passwd") as held, running(tasks.say_and_sleep), running(tasks.say_and_sleep):
         os.set_inheritable(held.fileno(), True)
         found = answer(tasks.descriptors)
-    # Its lifeline's end, the pidfd of this process, the connection, and what stands for standard input.
-    assert found == ["/dev/null", "anon_inode", "pipe", "pipe"]
+    # Its lifeline's end, the pidfd of this process, the connection, its zygote's mail, and what stands for standard input.
+    assert found == ["/dev/null", "anon_inode", "pipe", "pipe", "socket"]
 
 
 def test_many_connections_travel() -> None:
