@@ -145,10 +145,10 @@ reader child_handle::result() {
   parts& p = *parts_;
   p.wait(policy::never);
   reader body;
-  const outcome what = p.look(body);
+  const outcome left = p.look(body);
   p.fetched = true;
-  if (what == outcome::value) return body;
-  if (what == outcome::error) {
+  if (left == outcome::value) return body;
+  if (left == outcome::error) {
     bool unused = false;
     std::rethrow_exception(read_error(body, unused));
   }
@@ -160,8 +160,9 @@ reader child_handle::result() {
   const std::string how = report.signal != 0 ? "was killed by signal " + std::to_string(report.signal) + " (" +
                                                    engine::signal_name(report.signal) + ")"
                                              : "exited with code " + std::to_string(report.exit_code);
-  throw worker_died("centimane: process " + std::to_string(report.pid) + " " + how + " before its function returned",
-                    std::move(report));
+  const std::string what =
+      "centimane: process " + std::to_string(report.pid) + " " + how + " before its function returned";
+  throw worker_died(what, std::move(report));
 }
 
 }  // namespace detail
