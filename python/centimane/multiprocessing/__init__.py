@@ -88,7 +88,9 @@ _HOME = {
     "set_forkserver_preload": "_context",
     "set_start_method": "_context",
 }
-_MODULES = frozenset({"connection", "dummy", "pool", "process", "queues", "shared_memory", "sharedctypes", "synchronize"})
+_MODULES = frozenset(
+    {"connection", "dummy", "pool", "process", "queues", "shared_memory", "sharedctypes", "synchronize"}
+)
 """Modules of our own under the standard library's names."""
 
 
