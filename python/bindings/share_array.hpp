@@ -1,6 +1,7 @@
 // centimane._core.SharedBlock: memory that processes share, exported by the buffer protocol with shape and format. What
 // a SharedArray is made of; Python gives it a name, a dtype and an index.
 #pragma once
+#include <cstdint>
 #include "object.hpp"
 
 namespace centimane::python {

@@ -332,7 +332,7 @@ def test_bad_chunk_sizes(pool: AnyPool) -> None:
 
 def test_everything_else_is_the_standard_librarys() -> None:
     ours = centimane.multiprocessing
-    assert ours.Process is multiprocessing.Process
+    assert ours.ProcessError is multiprocessing.ProcessError
     assert ours.current_process() is multiprocessing.current_process()
     assert centimane.multiprocessing.dummy.Pool is ThreadPool is centimane.multiprocessing.pool.ThreadPool
     assert issubclass(ours.TimeoutError, multiprocessing.TimeoutError)
