@@ -222,7 +222,10 @@ class nursery {
       } else {
         pid = hooks_.fork ? hooks_.fork() : ::fork();
       }
-      if (pid == 0) life(self, std::move(line.worker), std::move(contained));
+      if (pid == 0) {
+        life(self, std::move(line.worker), std::move(contained));
+        leave(1);  // not reached
+      }
       if (pid < 0) return refuse(ticket, errno != 0 ? errno : EAGAIN);
       CENTIMANE_FAULT("zygote.after_fork");
       // Here and there: whoever comes first, the group exists before anybody relies on it.
