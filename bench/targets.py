@@ -88,6 +88,10 @@ WORKLOADS: dict[str, Workload] = {
             Times(50, "executor", "at once"),
         ),
     ),
+    "queues": Workload(
+        "Objects through a queue, both sides busy",
+        (Times(10, "queue", "ints"), Times(1, "queue", "dicts"), Times(1, "queue", "64 KiB")),
+    ),
     "locks": Workload(
         "Locks between processes",
         (
