@@ -190,7 +190,7 @@ void chaos(unsigned kills, unsigned seed) {
     return child([&] {
       for (;;) {
         const std::uint32_t k = seen.next.fetch_add(1);
-        if (k >= most) return true;
+        while (k >= most) ::pause();  // until it is killed
         seen.put[k] = 1;
         cm::test::put_number(w.queue, 0, k, k % 150);
         seen.put[k] = 2;
