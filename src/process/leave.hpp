@@ -10,7 +10,7 @@ void drop_inherited_output() noexcept;
 void flush_output() noexcept;
 /// Ends a worker: output, profiles, leak check where a sanitizer is there, _exit.
 [[noreturn]] void leave(int code) noexcept;
-/// Ends a zygote: the same without a leak check (its memory is its parent's).
+/// Ends a zygote, or a process of one function: the same without a leak check (its memory is its parent's).
 [[noreturn]] void leave_quietly(int code) noexcept;
 
 }  // namespace centimane::engine

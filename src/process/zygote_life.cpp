@@ -282,7 +282,9 @@ class nursery {
     be_born({zygote, false, oom_score_, getpgid(driver_)}, files, std::move(line));
     lend_by_mail(std::move(files.mail), self_);
     let_signals_in();
-    leave(hooks_.in_child(std::move(files)));
+    const int code = hooks_.in_child(std::move(files));
+    flush_output();
+    leave_quietly(code);  // to a leak checker what the zygote holds would be lost here
   }
 
   void forget_siblings() noexcept {
