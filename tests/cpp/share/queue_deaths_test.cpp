@@ -187,7 +187,7 @@ void chaos(unsigned kills, unsigned seed) {
   const auto memory = cm::platform::mapping::shared_with_children(sizeof(board));
   auto& seen = *reinterpret_cast<board*>(memory.data());
   const auto produce = [&] {
-    return child([&] {
+    return child([&]() -> bool {
       for (;;) {
         const std::uint32_t k = seen.next.fetch_add(1);
         while (k >= most) ::pause();  // until it is killed
