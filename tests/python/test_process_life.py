@@ -208,12 +208,14 @@ def test_ctrl_c_reaches_both(tmp_path: Path) -> None:
     path.write_text(
         textwrap.dedent(
             """
+            import sys
             import time
             from centimane.multiprocessing import Process
 
             def sleep():
                 try:
-                    print("ready", flush=True)
+                    sys.stdout.write("ready\\n")  # in one piece, buffered or not
+                    sys.stdout.flush()
                     time.sleep(600)
                 except KeyboardInterrupt:
                     print("the process was interrupted", flush=True)
@@ -221,7 +223,8 @@ def test_ctrl_c_reaches_both(tmp_path: Path) -> None:
             process = Process(target=sleep)
             process.start()
             try:
-                print("ready", flush=True)
+                sys.stdout.write("ready\\n")
+                sys.stdout.flush()
                 process.join()
             except KeyboardInterrupt:
                 process.join()

@@ -1,4 +1,4 @@
-"""``Process``, as ``multiprocessing.process`` has it, forked by the zygote in about a millisecond."""
+"""``Process``, as ``multiprocessing.process`` has it, forked by the zygote."""
 
 from __future__ import annotations
 
