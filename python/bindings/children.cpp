@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "checked.hpp"
 #include "object.hpp"
 #include "platform/clock.hpp"
 #include "platform/descriptors.hpp"
@@ -25,17 +26,6 @@ using engine::nanos;
 
 /// How long a wait goes without looking for signals.
 constexpr nanos slice = 100'000'000;
-
-/// C++ and Python errors alike, as nanobind wants them.
-template <class Body>
-auto checked(Body body) {
-  try {
-    return body();
-  } catch (...) {
-    translate_exception();
-  }
-  throw nb::python_error();
-}
 
 nanos later(double seconds) {
   constexpr double longest = 9e9;

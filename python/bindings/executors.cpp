@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
+#include "checked.hpp"
 #include "executor_types.hpp"
 #include "future.hpp"
 
@@ -11,17 +12,6 @@ namespace nb = nanobind;
 
 namespace centimane::python {
 namespace {
-
-/// C++ and Python errors alike, as nanobind wants them.
-template <class Body>
-auto checked(Body body) {
-  try {
-    return body();
-  } catch (...) {
-    translate_exception();
-  }
-  throw nb::python_error();
-}
 
 ref borrowed(const nb::object& o) { return ref::unless_none(o.ptr()); }
 

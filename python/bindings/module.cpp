@@ -8,6 +8,7 @@
 #include "centimane/cpu_count.hpp"
 #include "centimane/errors.hpp"
 #include "centimane/this_task.hpp"
+#include "checked.hpp"
 #include "children.hpp"
 #include "executors.hpp"
 #include "hands.hpp"
@@ -36,17 +37,6 @@ namespace {
 
 std::span<const std::byte> view(const nb::bytes& b) {
   return {reinterpret_cast<const std::byte*>(b.c_str()), b.size()};
-}
-
-/// C++ and Python errors alike, as nanobind wants them.
-template <class Body>
-auto checked(Body body) {
-  try {
-    return body();
-  } catch (...) {
-    translate_exception();
-  }
-  throw nb::python_error();
 }
 
 nanos from_seconds(double seconds) {

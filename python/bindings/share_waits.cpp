@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "checked.hpp"
 #include "run.hpp"
 #include "share/barrier.hpp"
 #include "share/condition.hpp"
@@ -13,17 +14,6 @@ namespace nb = nanobind;
 
 namespace centimane::python {
 namespace {
-
-/// C++ and Python errors alike, as nanobind wants them.
-template <class Body>
-auto checked(Body body) {
-  try {
-    return body();
-  } catch (...) {
-    translate_exception();
-  }
-  throw nb::python_error();
-}
 
 std::int64_t end_of(const nb::object& timeout) {
   std::int64_t until = 0;

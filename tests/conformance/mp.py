@@ -13,7 +13,7 @@ import sys
 import unittest
 from dataclasses import dataclass
 
-from runner import run
+from runner import left_out, run, with_module
 
 #: The standard library's own slow variant "spawn" is left out: each of its processes takes as long as an interpreter that imports all tests.
 METHODS = ("centimane",)
@@ -114,23 +114,10 @@ def load(loader: unittest.TestLoader) -> unittest.TestSuite:
                     continue
                 for test in loader.loadTestsFromTestCase(kind):
                     chosen = not group.only or test._testMethodName in group.only
-                    if chosen and not left_out(kind_name, test._testMethodName):
+                    if chosen and not left_out(LEFT_OUT, kind_name, test._testMethodName):
                         suite.addTest(test)
     return suite
 
 
-def left_out(kind: str, test: str) -> bool:
-    """Is it? Then it says so."""
-    reason = LEFT_OUT.get(f"{kind}.{test}")
-    if reason is not None:
-        print(f"left out: {kind}.{test}: {reason}")
-    return reason is not None
-
-
-def name_of(identity: str) -> str:
-    """Module (which tells the start method), class, test."""
-    return ".".join(identity.split(".")[-3:])
-
-
 if __name__ == "__main__":
-    sys.exit(run("mp", __doc__, put_ours_in_place, load, EXCUSED, name_of))
+    sys.exit(run("mp", __doc__, put_ours_in_place, load, EXCUSED, with_module))

@@ -13,7 +13,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from runner import run
+from runner import left_out, run, with_module
 
 METHODS = ("fork", "spawn")
 #: Whole classes.
@@ -96,23 +96,12 @@ def load(loader: unittest.TestLoader) -> unittest.TestSuite:
             if kind is None or (name == "WithThreadsTestPool" and method != METHODS[0]):
                 continue
             for test in loader.loadTestsFromTestCase(kind):
-                if SINGLE.get(name) in (None, test._testMethodName) and not left_out(name, test._testMethodName):
+                if SINGLE.get(name) in (None, test._testMethodName) and not left_out(
+                    LEFT_OUT, name, test._testMethodName
+                ):
                     suite.addTest(test)
     return suite
 
 
-def left_out(kind: str, test: str) -> bool:
-    """Is it? Then it says so."""
-    reason = LEFT_OUT.get(f"{kind}.{test}")
-    if reason is not None:
-        print(f"left out: {kind}.{test}: {reason}")
-    return reason is not None
-
-
-def name_of(identity: str) -> str:
-    """Module (which tells the start method), class, test."""
-    return ".".join(identity.split(".")[-3:])
-
-
 if __name__ == "__main__":
-    sys.exit(run("pools", __doc__, put_ours_in_place, load, EXCUSED, name_of))
+    sys.exit(run("pools", __doc__, put_ours_in_place, load, EXCUSED, with_module))

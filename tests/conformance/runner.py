@@ -114,6 +114,19 @@ def _side_by_side(processes: int) -> tuple[dict[str, str], bool]:
     return outcomes, whole
 
 
+def left_out(reasons: dict[str, str], kind: str, test: str) -> bool:
+    """Is a test not to be run, by these reasons? Then it says so."""
+    reason = reasons.get(f"{kind}.{test}")
+    if reason is not None:
+        print(f"left out: {kind}.{test}: {reason}")
+    return reason is not None
+
+
+def with_module(identity: str) -> str:
+    """Module (which tells the start method), class, test."""
+    return ".".join(identity.split(".")[-3:])
+
+
 def run(
     what: str,
     description: str | None,

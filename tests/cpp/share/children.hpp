@@ -6,13 +6,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <thread>
 
 #include "platform/fault.hpp"
+#include "share/slab.hpp"
 
 namespace centimane::test {
 
@@ -54,6 +59,18 @@ class child {
 
  private:
   pid_t pid_;
+};
+
+/// What a test and its children count in.
+class counters {
+ public:
+  counters() : cell_(share::cell::make(share::cell_kind::bytes, 256)) {}
+  std::atomic<std::uint64_t>& operator[](std::size_t k) const {
+    return reinterpret_cast<std::atomic<std::uint64_t>*>(cell_->data())[k];
+  }
+
+ private:
+  std::shared_ptr<share::cell> cell_;
 };
 
 /// In a child: the nth time that it comes to that point, it is killed.

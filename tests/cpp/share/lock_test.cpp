@@ -22,6 +22,7 @@ using cm::share::lock;
 using cm::share::patience;
 using cm::share::semaphore;
 using cm::test::child;
+using cm::test::counters;
 using cm::test::die_at;
 using cm::test::until;
 
@@ -34,18 +35,6 @@ int rounds() {
   const char* asked = std::getenv("CENTIMANE_KILLS");
   return asked != nullptr ? std::atoi(asked) : 25;
 }
-
-/// What a test and its children count in.
-class counters {
- public:
-  counters() : cell_(cell::make(cell_kind::bytes, 256)) {}
-  std::atomic<std::uint64_t>& operator[](std::size_t k) const {
-    return reinterpret_cast<std::atomic<std::uint64_t>*>(cell_->data())[k];
-  }
-
- private:
-  std::shared_ptr<cell> cell_;
-};
 
 lock::outcome take(lock& l, process_identity& dead, std::int64_t until = patience::for_ever) {
   patience wait(until);

@@ -21,23 +21,13 @@ using cm::share::condition;
 using cm::share::event;
 using cm::share::patience;
 using cm::test::child;
+using cm::test::counters;
 using cm::test::die_at;
 using cm::test::until;
 
 class event_test : public cm::test::leak_check {};
 class condition_test : public cm::test::leak_check {};
 class barrier_test : public cm::test::leak_check {};
-
-class counters {
- public:
-  counters() : cell_(cell::make(cell_kind::bytes, 256)) {}
-  std::atomic<std::uint64_t>& operator[](std::size_t k) const {
-    return reinterpret_cast<std::atomic<std::uint64_t>*>(cell_->data())[k];
-  }
-
- private:
-  std::shared_ptr<cell> cell_;
-};
 
 TEST_F(event_test, is_waited_for_and_cleared) {
   const auto e = event::make();
